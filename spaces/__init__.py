@@ -1,0 +1,1 @@
+"""What may be tried: search spaces, the documented models, and how to build them."""
