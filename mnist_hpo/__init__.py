@@ -1,0 +1,1 @@
+"""The application: the only place that knows MNIST, a terminal and files of results."""
