@@ -1,0 +1,1 @@
+"""How to try it: folds, jobs, the ledger, proposals and the loop. Knows nothing of MNIST."""

@@ -1,0 +1,152 @@
+"""Workers as processes of a Dask cluster: single-threaded, stateless, replaceable."""
+
+import logging
+import queue
+import signal
+from typing import Any
+
+import dask
+from distributed import Client, Future, KilledWorker, LocalCluster, Worker, WorkerPlugin
+from distributed import get_worker as current_worker
+
+from search.engine import AbstractEngine, Lost, Outcome, attempt
+from search.records import Job
+from search.trainer import AbstractTrainer, Task
+
+_PLUGIN = "search-trainer"
+
+# Two trainings of one thread each are faster than one of two, and equal bits need equal counts.
+_WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+
+_CONFIG = {
+    # Our ledger counts attempts; the scheduler need not try a deadly job on every worker first.
+    "distributed.scheduler.allowed-failures": 0,
+    # Training needs what it needs: pausing or killing at a share of memory only hides it.
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+    "distributed.admin.event-loop-interval": "60s",
+    # A worker inside TensorFlow's C++ code holds the GIL for whole batches: that is no fault.
+    "distributed.admin.tick.limit": "10m",
+}
+
+
+class _TrainerPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed is untyped
+    """Brings the trainer and its data to every worker, restarted ones included."""
+
+    name = _PLUGIN
+
+    def __init__(self, trainer: AbstractTrainer) -> None:
+        self.trainer = trainer
+
+    def setup(self, worker: Worker) -> None:
+        del worker
+        # Ctrl-C reaches the whole process group; the driver alone decides what it means.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _work(task: Task) -> Outcome:
+    plugin: _TrainerPlugin = current_worker().plugins[_PLUGIN]
+    return attempt(plugin.trainer, task)
+
+
+class DaskEngine(AbstractEngine):
+    """A `LocalCluster` on the loopback interface."""
+
+    def __init__(self, workers: int) -> None:
+        self._count = workers
+        self._cluster: LocalCluster | None = None
+        self._client: Client | None = None
+        self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
+        self._running: dict[str, tuple[Job, str]] = {}
+        self._warm: dict[str, tuple[tuple[int, int], int]] = {}
+
+    @property
+    def workers(self) -> int:
+        return self._count
+
+    def start(self, trainer: AbstractTrainer) -> None:
+        with dask.config.set(_CONFIG):
+            before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # children inherit it
+            try:
+                self._cluster = LocalCluster(
+                    n_workers=self._count,
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    dashboard_address=None,
+                    memory_limit=0,
+                    silence_logs=logging.CRITICAL,
+                    env=_WORKER_ENVIRONMENT,
+                )
+                self._client = Client(self._cluster)
+                self._client.wait_for_workers(self._count)
+                self._client.register_plugin(_TrainerPlugin(trainer))
+            finally:
+                signal.signal(signal.SIGINT, before)
+
+    def free(self) -> int:
+        return self._count - len(self._running)
+
+    def is_warm(self, job: Job) -> bool:
+        return self._warm_worker(job) is not None
+
+    def _idle(self) -> list[str]:
+        assert self._client is not None  # noqa: S101 - `start` comes first
+        busy = {address for _, address in self._running.values()}
+        alive: list[str] = list(self._client.scheduler_info(n_workers=-1)["workers"])
+        return [address for address in alive if address not in busy]
+
+    def _warm_worker(self, job: Job) -> str | None:
+        for address in self._idle():
+            if self._warm.get(address) == (job.lane, job.start):
+                return address
+        return None
+
+    def submit(self, task: Task) -> None:
+        assert self._client is not None  # noqa: S101 - `start` comes first
+        idle = self._idle()
+        cold = [address for address in idle if address not in self._warm]
+        address = self._warm_worker(task.job) or next(iter(cold or idle), "")
+        self._warm.pop(address, None)
+        options: dict[str, Any] = {"workers": [address], "allow_other_workers": True}
+        future = self._client.submit(_work, task, pure=False, **(options if address else {}))
+        self._running[future.key] = (task.job, address)
+        future.add_done_callback(self._ended.put)
+
+    def wait(self, seconds: float) -> tuple[Outcome, ...]:
+        outcomes: list[Outcome] = []
+        try:
+            future = self._ended.get(timeout=seconds)
+            while True:
+                outcomes.append(self._outcome(future))
+                future = self._ended.get_nowait()
+        except queue.Empty:
+            return tuple(outcomes)
+
+    def _outcome(self, future: Future) -> Outcome:
+        job, address = self._running.pop(future.key)
+        if future.status == "finished":
+            outcome: Outcome = future.result()
+            if not isinstance(outcome, Lost):
+                self._warm[address] = (job.lane, job.stop)
+            return outcome
+        self._warm.pop(address, None)
+        error = future.exception() if future.status == "error" else None
+        killed = isinstance(error, KilledWorker)
+        return Lost(job, "its worker died" if killed else f"{future.status}: {error}", died=True)
+
+    def close(self) -> None:
+        client, cluster = self._client, self._cluster
+        self._client = self._cluster = None
+        self._running.clear()
+        if client is not None:
+            client.close(timeout=2)
+        if cluster is not None:
+            cluster.close(timeout=5)

@@ -1,0 +1,144 @@
+"""From a ledger's attributes to records, and back: the format on disk.
+
+A trial's attributes, each written by one commit:
+
+    candidate             {"config", "origin", "params", "macs", "in_space"}
+    epoch:FOLD:RUN:EPOCH  the facts of a finished epoch; this commit is what makes it finished
+    attempts:FOLD         {"epoch", "count"}: the newest job of that fold, before it starts
+    failure:N             the N-th failed run
+    verdict               {"state", "reason", "fold", "epoch"}
+
+A study's attributes: facts, budget, ending, opening:N.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from search.records import (
+    Budget,
+    Curve,
+    Ending,
+    Epoch,
+    Facts,
+    Failure,
+    Opening,
+    Trial,
+    TrialState,
+    Verdict,
+)
+
+SCHEMA = 1
+"""Version of this format; a ledger of a newer one is refused."""
+
+Attributes = Mapping[str, Any]
+
+
+def epoch_key(fold: int, run: int, epoch: int) -> str:
+    """Names the attribute of a finished epoch."""
+    return f"epoch:{fold}:{run}:{epoch}"
+
+
+def encode_epoch(epoch: Epoch, elapsed: float) -> dict[str, Any]:
+    """Returns the facts of an epoch and the study's age at that moment."""
+    return {**asdict(epoch), "elapsed": elapsed}
+
+
+def decode_epoch(value: Attributes) -> Epoch:
+    """Reads what `encode_epoch` wrote."""
+    return Epoch(**{name: value[name] for name in Epoch.__slots__})
+
+
+def encode_verdict(verdict: Verdict) -> dict[str, Any]:
+    """Returns a verdict as plain values."""
+    return {**asdict(verdict), "state": str(verdict.state)}
+
+
+def encode_candidate(trial: Trial) -> dict[str, Any]:
+    """Returns what is known of a trial before it trains."""
+    return {
+        "config": dict(trial.config),
+        "origin": trial.origin,
+        "params": trial.params,
+        "macs": trial.macs,
+        "in_space": trial.in_space,
+    }
+
+
+def decode_trial(number: int, attributes: Attributes, facts: Facts) -> Trial:
+    """Builds a trial from its attributes."""
+    failures: list[tuple[int, Failure]] = []
+    epochs: dict[int, dict[tuple[int, int], Epoch]] = {}
+    attempts = [(0, 0)] * facts.folds
+    for key, value in attributes.items():
+        kind, _, rest = key.partition(":")
+        if kind == "epoch":
+            fold, run, epoch = map(int, rest.split(":"))
+            epochs.setdefault(fold, {})[run, epoch] = decode_epoch(value)
+        elif kind == "attempts":
+            attempts[int(rest)] = (value["epoch"], value["count"])
+        elif kind == "failure":
+            own = {name: value[name] for name in Failure.__slots__}
+            failures.append((int(rest), Failure(**own)))
+    ordered = tuple(failure for _, failure in sorted(failures, key=lambda entry: entry[0]))
+    verdict = attributes.get("verdict")
+    candidate = attributes["candidate"]
+    return Trial(
+        number=number,
+        config=candidate["config"],
+        origin=candidate["origin"],
+        params=candidate["params"],
+        macs=candidate["macs"],
+        in_space=candidate["in_space"],
+        curves=tuple(
+            _curve(epochs.get(fold, {}), run=sum(f.fold == fold for f in ordered))
+            for fold in range(facts.folds)
+        ),
+        attempts=tuple(attempts),
+        failures=ordered,
+        verdict=None
+        if verdict is None
+        else Verdict(**{**verdict, "state": TrialState(verdict["state"])}),
+    )
+
+
+def _curve(epochs: Mapping[tuple[int, int], Epoch], *, run: int) -> Curve:
+    """Keeps the epochs of the newest run, up to the first gap (there should be none)."""
+    kept: list[Epoch] = []
+    while (run, len(kept)) in epochs:
+        kept.append(epochs[run, len(kept)])
+    return Curve(tuple(kept), run)
+
+
+def elapsed_in(attributes: Attributes) -> float:
+    """Returns the study's age at the newest commit among a trial's attributes, in seconds."""
+    return max(
+        (
+            value["elapsed"]
+            for key, value in attributes.items()
+            if key.startswith(("epoch:", "failure:"))
+        ),
+        default=0.0,
+    )
+
+
+def decode_study(attributes: Attributes) -> tuple[Facts, Budget, Ending | None]:
+    """Builds the study's own records from its attributes."""
+    ending = attributes.get("ending")
+    return (
+        Facts.from_json(attributes["facts"]["study"]),
+        Budget(**attributes["budget"]),
+        None
+        if ending is None
+        else Ending(reason=ending["reason"], budget=Budget(**ending["budget"])),
+    )
+
+
+def decode_openings(attributes: Attributes) -> tuple[Opening, ...]:
+    """Returns every look at the test set, in order."""
+    numbered = sorted(
+        (int(key.partition(":")[2]), value)
+        for key, value in attributes.items()
+        if key.startswith("opening:")
+    )
+    return tuple(Opening(trial=value["trial"], result=value["result"]) for _, value in numbered)

@@ -1,0 +1,95 @@
+"""One process owns a study: an operating-system lock that a dead process cannot hold."""
+
+import fcntl
+import json
+import os
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from search.errors import LedgerError, StudyOwned
+
+
+class StudyLock:
+    """Holds the lock file of a study from `acquire` to `release`, or to the process's end.
+
+    The kernel frees an flock on any exit, kill -9 included, so there is no heartbeat and no
+    grace period. What stands in the file is for the message to a second owner only; a pid in
+    it proves nothing.
+    """
+
+    def __init__(self, path: Path, study: str) -> None:
+        self._path = path
+        self._study = study
+        self._descriptor: int | None = None
+
+    def acquire(self) -> Self:
+        """Takes the lock.
+
+        Raises:
+            StudyOwned: another living process has it; the message names pid, host and time.
+            LedgerError: the folder cannot be written.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # Python opens files without inheritance: a worker that lives on holds no lock.
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise LedgerError(f"Cannot write the lock {self._path}: {error.strerror}.") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise StudyOwned(self._study, owner_of(self._path) or "another process") from None
+        owner = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(owner).encode(), 0)
+        self._descriptor = descriptor
+        return self
+
+    def release(self) -> None:
+        """Gives the lock up; the file stays, since removing it could split two owners."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> Self:
+        return self.acquire()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def is_owned(path: Path) -> bool:
+    """Says whether a living process holds the lock; creates nothing."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def owner_of(path: Path) -> str | None:
+    """Returns who wrote the lock file, in words, or None if that cannot be read."""
+    try:
+        owner = json.loads(path.read_text())
+        return f"pid {owner['pid']} on {owner['host']} since {owner['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,353 @@
+"""The ledger: a study's durable history, an ordinary Optuna study, written by one process.
+
+Every method that changes something commits before it returns, and only then updates
+`Ledger.history`: nothing is decided on or shown that a crash could take back.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import optuna
+from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
+from optuna.trial import TrialState as OptunaState
+from sqlalchemy import event
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from search import decode, reader
+from search.distributions import recorded_all
+from search.errors import LedgerError, StudyError
+from search.lock import StudyLock
+from search.quiet import quiet_optuna
+from search.records import (
+    Budget,
+    Curve,
+    Ending,
+    Epoch,
+    Facts,
+    Failure,
+    History,
+    Job,
+    Opening,
+    Trial,
+    TrialState,
+    Verdict,
+)
+
+
+class Ledger:
+    """A study that this process owns. Use `create` or `open`, and `close` at the end."""
+
+    def __init__(self, path: Path, lock: StudyLock, storage: RDBStorage, study: str) -> None:
+        self._path = path
+        self._lock = lock
+        self._storage = storage
+        self._study_id = storage.get_study_id_from_name(study)
+        with reader.connected(path, study) as db:
+            self._history = reader.load(db, path, study)
+            rows = db.execute(
+                "SELECT number, trial_id, state FROM trials WHERE study_id = ?", (self._study_id,)
+            ).fetchall()
+        self._ids: dict[int, int] = {number: trial_id for number, trial_id, _ in rows}
+        for number, _, state in rows:
+            if state == OptunaState.RUNNING.name:
+                self._settle(number)
+
+    @classmethod
+    def create(cls, path: Path, facts: Facts, budget: Budget) -> Self:
+        """Starts a study.
+
+        Raises:
+            StudyError: the ledger already holds a study of that name.
+            StudyOwned: another process is starting or searching it.
+            LedgerError: the storage cannot be written.
+        """
+        lock = StudyLock(reader.lock_path(path, facts.study), facts.study).acquire()
+        try:
+            with _storing(path), quiet_optuna():
+                storage = _storage(path)
+                study_id = cls._new_study(storage, path, facts.study)
+                storage.set_study_user_attr(study_id, "budget", asdict(budget))
+                # The last commit of the three is the one that makes it a study.
+                storage.set_study_user_attr(
+                    study_id, "facts", {"schema": decode.SCHEMA, "study": facts.to_json()}
+                )
+            return cls(path, lock, storage, facts.study)
+        except BaseException:
+            lock.release()
+            raise
+
+    @staticmethod
+    def _new_study(storage: RDBStorage, path: Path, study: str) -> int:
+        if study not in reader.study_names(path):
+            return storage.create_new_study([StudyDirection.MAXIMIZE], study)
+        study_id = storage.get_study_id_from_name(study)
+        if "facts" in storage.get_study_user_attrs(study_id):
+            raise StudyError(
+                f"Study {study!r} exists already. Go on with it by `resume {study}`, or name "
+                f"another one with `--study`."
+            )
+        return study_id  # a process died before it could state the facts
+
+    @classmethod
+    def open(cls, path: Path, study: str) -> Self:
+        """Opens a study to go on with it; everything a crash left half done is completed.
+
+        Raises:
+            UnknownStudy: the ledger holds no study of that name.
+            StudyOwned: another process owns the study.
+            LedgerError: there is no ledger, or it is corrupt or read-only.
+        """
+        if not path.is_file():
+            raise LedgerError(f"There is no ledger at {path}.")
+        reader.read(path, study)  # an unknown name must leave no lock file behind
+        lock = StudyLock(reader.lock_path(path, study), study).acquire()
+        try:
+            _check(path, study)
+            with _storing(path):
+                storage = _storage(path)
+            return cls(path, lock, storage, study)
+        except BaseException:
+            lock.release()
+            raise
+
+    @property
+    def history(self) -> History:
+        """Everything committed so far."""
+        return self._history
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self._path
+
+    def close(self) -> None:
+        """Gives the study back."""
+        self._storage.remove_session()
+        self._storage.engine.dispose()
+        self._lock.release()
+
+    def add(self, trial: Trial) -> None:
+        """Adds a candidate, whole in one commit."""
+        params = dict(trial.config) if trial.in_space else {}
+        frozen = optuna.trial.FrozenTrial(
+            number=trial.number,
+            trial_id=-1,
+            state=OptunaState.RUNNING,
+            value=None,
+            datetime_start=datetime.now(),  # noqa: DTZ005 - Optuna converts local time itself
+            datetime_complete=None,
+            params=params,
+            distributions=recorded_all(self._history.facts.space, params),
+            user_attrs={"candidate": decode.encode_candidate(trial)},
+            system_attrs={},
+            intermediate_values={},
+        )
+        with _storing(self._path):
+            self._ids[trial.number] = self._storage.create_new_trial(self._study_id, frozen)
+        self._history = self._history.with_trial(trial)
+
+    def start(self, job: Job) -> None:
+        """Counts an attempt at a job, before it starts: a job that kills us is seen to."""
+        trial = self._trial(job)
+        epoch, count = trial.attempts[job.fold]
+        self._set_attempts(job, count + 1 if epoch == job.start else 1)
+
+    def release(self, job: Job) -> None:
+        """Takes an attempt back: the job was given up on purpose, not by a crash."""
+        _, count = self._trial(job).attempts[job.fold]
+        self._set_attempts(job, max(count - 1, 0))
+
+    def _set_attempts(self, job: Job, count: int) -> None:
+        self._set(job.trial, f"attempts:{job.fold}", {"epoch": job.start, "count": count})
+        trial = self._trial(job)
+        attempts = list(trial.attempts)
+        attempts[job.fold] = (job.start, count)
+        self._history = self._history.with_trial(replace(trial, attempts=tuple(attempts)))
+
+    def record(self, job: Job, epochs: tuple[Epoch, ...], *, elapsed: float) -> None:
+        """Commits the finished epochs of a job, in order, each by one commit."""
+        for number, epoch in enumerate(epochs, start=job.start):
+            trial = self._trial(job)
+            curve = trial.curves[job.fold]
+            if number != len(curve) or job.run != curve.run:
+                raise LedgerError(
+                    f"Epochs are committed in order: fold {job.fold} of trial {job.trial} has "
+                    f"{len(curve)} of run {curve.run}, got epoch {number} of run {job.run}."
+                )
+            self._set(
+                job.trial,
+                decode.epoch_key(job.fold, job.run, number),
+                decode.encode_epoch(epoch, elapsed),
+            )
+            self._report(job.trial, job.fold, number, epoch)
+            curves = list(trial.curves)
+            curves[job.fold] = Curve((*curve.epochs, epoch), curve.run)
+            self._history = replace(
+                self._history.with_trial(replace(trial, curves=tuple(curves))), elapsed=elapsed
+            )
+        self._tell(self._trial(job))
+
+    def fail(self, failure: Failure, trial_number: int, *, elapsed: float) -> None:
+        """Commits a failed run of a fold; after the last retry the trial is failed."""
+        trial = self._history.trials[trial_number]
+        count = len(trial.failures)
+        self._set(trial_number, f"failure:{count}", {**asdict(failure), "elapsed": elapsed})
+        curves = list(trial.curves)
+        curves[failure.fold] = Curve((), curves[failure.fold].run + 1)
+        trial = replace(trial, failures=(*trial.failures, failure), curves=tuple(curves))
+        self._history = replace(self._history.with_trial(trial), elapsed=elapsed)
+        self._judge_failures(trial)
+
+    def _judge_failures(self, trial: Trial) -> None:
+        retries = self._history.facts.retries
+        for failure in trial.failures:
+            if failure.run >= retries:
+                tries = "" if retries == 0 else f" after {retries + 1} runs"
+                self.judge(
+                    trial.number,
+                    Verdict(
+                        state=TrialState.FAILED,
+                        reason=f"{failure.message}{tries}",
+                        fold=failure.fold,
+                        epoch=failure.epoch,
+                    ),
+                )
+                return
+
+    def judge(self, trial_number: int, verdict: Verdict) -> None:
+        """Commits a final verdict."""
+        self._set(trial_number, "verdict", decode.encode_verdict(verdict))
+        trial = replace(self._history.trials[trial_number], verdict=verdict)
+        self._history = self._history.with_trial(trial)
+        self._tell(trial)
+
+    def set_budget(self, budget: Budget) -> None:
+        """Commits new totals."""
+        self._set_study("budget", asdict(budget))
+        self._history = replace(self._history, budget=budget)
+
+    def end(self, reason: str) -> None:
+        """Commits that the study is done under its present budget."""
+        budget = self._history.budget
+        self._set_study("ending", {"reason": reason, "budget": asdict(budget)})
+        self._history = replace(self._history, ending=Ending(reason=reason, budget=budget))
+
+    def open_test(self, trial: int) -> int:
+        """Commits that the test set is about to be looked at; returns the look's number."""
+        number = len(self._history.openings)
+        self._set_study(f"opening:{number}", {"trial": trial, "result": None})
+        opening = Opening(trial=trial, result=None)
+        self._history = replace(self._history, openings=(*self._history.openings, opening))
+        return number
+
+    def record_test(self, number: int, result: dict[str, Any]) -> None:
+        """Commits what a look at the test set showed."""
+        openings = list(self._history.openings)
+        openings[number] = replace(openings[number], result=result)
+        self._set_study(f"opening:{number}", asdict(openings[number]))
+        self._history = replace(self._history, openings=tuple(openings))
+
+    def _trial(self, job: Job) -> Trial:
+        return self._history.trials[job.trial]
+
+    def _set(self, trial: int, key: str, value: object) -> None:
+        with _storing(self._path):
+            self._storage.set_trial_user_attr(self._ids[trial], key, value)
+
+    def _set_study(self, key: str, value: object) -> None:
+        with _storing(self._path):
+            self._storage.set_study_user_attr(self._study_id, key, value)
+
+    def _report(self, trial: int, fold: int, epoch: int, result: Epoch) -> None:
+        """Repeats an epoch's accuracy as a step, for Optuna's own tools; safe to repeat."""
+        step = fold * self._history.facts.epochs + epoch
+        with _storing(self._path):
+            self._storage.set_trial_intermediate_value(
+                self._ids[trial], step, result.valid_accuracy
+            )
+
+    def _tell(self, trial: Trial) -> None:
+        """Tells Optuna a final state, once there is one; that closes its trial for ever."""
+        epochs = self._history.facts.epochs
+        if not trial.is_final(epochs):
+            return
+        score = trial.score(epochs)
+        summary: dict[str, object] = {"params": trial.params, "seconds": trial.seconds}
+        if score is not None:
+            summary |= {"cv_mean": score.mean, "cv_std": score.std}
+            for fold, curve in enumerate(trial.curves):
+                summary[f"fold_{fold}"] = curve.accuracies[epochs - 1]
+        for key, value in summary.items():
+            self._set(trial.number, key, value)
+        state = OptunaState.COMPLETE
+        if trial.verdict is not None:
+            failed = trial.verdict.state is TrialState.FAILED
+            state = OptunaState.FAIL if failed else OptunaState.PRUNED
+        with _storing(self._path):
+            self._storage.set_trial_state_values(
+                self._ids[trial.number], state, None if score is None else [score.mean]
+            )
+
+    def _settle(self, number: int) -> None:
+        """Completes what follows from a trial's committed facts and a crash cut off."""
+        with _storing(self._path):
+            steps = self._storage.get_trial(self._ids[number]).intermediate_values
+        trial = self._history.trials[number]
+        for fold, curve in enumerate(trial.curves):
+            for epoch, result in enumerate(curve.epochs):
+                step = fold * self._history.facts.epochs + epoch
+                if steps.get(step) != result.valid_accuracy:
+                    self._report(number, fold, epoch, result)
+        self._tell(trial)
+        if trial.verdict is None:
+            self._judge_failures(trial)
+
+
+def _check(path: Path, study: str) -> None:
+    with reader.connected(path, study) as db:
+        found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise LedgerError(f"The ledger {path} is corrupt: {found}.")
+
+
+def _storage(path: Path) -> RDBStorage:
+    """Opens Optuna's storage on SQLite, every commit durable when it returns.
+
+    DELETE journal, not WAL: read-only readers of WAL would create files. EXTRA also syncs the
+    folder after the journal is gone, so power loss cannot bring a journal back and undo a
+    commit. BEGIN IMMEDIATE: a transaction that reads before it writes cannot fail half-way
+    for want of the write lock.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    storage = RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}})
+
+    @event.listens_for(storage.engine, "connect")
+    def _configure(db: sqlite3.Connection, _: object) -> None:
+        db.isolation_level = None  # the driver would otherwise begin transactions itself
+        for pragma in ("journal_mode=DELETE", "synchronous=EXTRA", "foreign_keys=ON"):
+            db.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(storage.engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    storage.engine.dispose()  # the constructor's own connection was opened without them
+    return storage
+
+
+@contextlib.contextmanager
+def _storing(path: Path) -> Iterator[None]:
+    """Turns what storage says into one error that names the file."""
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, OSError) as error:
+        cause = error.__cause__ or error.__context__ or error
+        detail = getattr(cause, "orig", None) or cause
+        raise LedgerError(f"Cannot write the ledger {path}: {detail}.") from error

@@ -1,0 +1,179 @@
+"""Starting a study and going on with it: what the command line and the tuner share."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from search import environment, events
+from search.candidates import Baseline, Candidates
+from search.checkpoints import CheckpointFolder
+from search.driver import Driver
+from search.engine import AbstractEngine, InlineEngine
+from search.errors import EnvironmentChanged, StudyError
+from search.folds import Fold, Ints, folds_sha256, stratified_folds
+from search.policy import POLICIES
+from search.proposals import proposer
+from search.records import Budget, Facts
+from search.store import Ledger
+from spaces.architecture import Size
+from spaces.space import Config, Space
+
+
+@dataclass(frozen=True, kw_only=True)
+class Development:
+    """The development set: all that a search ever sees."""
+
+    name: str
+    sha256: str
+    x: npt.NDArray[Any]
+    y: Ints
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What a person chooses once, at the start of a study."""
+
+    folds: int = 5
+    epochs: int = 10
+    seed: int = 0
+    policy: str = "full"
+    sampler: str = "tpe"
+    baselines: str = "full"
+    max_params: int = 2_000_000
+    max_macs: int = 20_000_000
+    precision: str = "float32"
+    retries: int = 0
+    ranges: Mapping[str, str]
+    fixed: Mapping[str, str]
+
+
+def facts_of(name: str, data: Development, *, model: str, space: Space, choices: Choices) -> Facts:
+    """States what a new study is.
+
+    Raises:
+        FoldError: the data cannot be split into that many folds.
+        StudyError: an unknown policy or sampler, or one that cannot serve the space.
+    """
+    if choices.policy not in POLICIES:
+        raise StudyError(
+            f"There is no policy {choices.policy!r}; there are: {', '.join(POLICIES)}."
+        )
+    refusal = proposer(choices.sampler).refuse(space)
+    if refusal is not None:
+        raise StudyError(refusal)
+    return Facts(
+        study=name,
+        dataset=data.name,
+        data_sha256=data.sha256,
+        images=len(data.y),
+        folds_sha256=folds_sha256(stratified_folds(data.y, count=choices.folds)),
+        model=model,
+        space=space,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment=environment.current_environment(),
+        **{field: getattr(choices, field) for field in choices.__dataclass_fields__},
+    )
+
+
+def check_unchanged(
+    facts: Facts, data: Development, space: Space, *, allow_drift: bool = False
+) -> tuple[str, ...]:
+    """Makes sure that resumed scores mean what the study's earlier ones mean.
+
+    Args:
+        facts: What the study is.
+        data: The development set as it is now.
+        space: The model's space as it is now, narrowed as at the start.
+        allow_drift: Go on in another environment all the same.
+
+    Returns:
+        The differences of the environment that were allowed, in words.
+
+    Raises:
+        StudyError: data, folds or space changed; the message shows how.
+        EnvironmentChanged: other versions or another processor.
+    """
+    changes = facts.space.differences(space)
+    if changes:
+        raise StudyError(
+            f"The search space changed since study {facts.study!r} was started:"
+            + "".join(f"\n  {line}" for line in changes)
+        )
+    if data.sha256 != facts.data_sha256:
+        raise StudyError(
+            f"The data of study {facts.study!r} changed: dataset {facts.dataset!r} had "
+            f"{facts.images} development images, SHA-256 {facts.data_sha256[:12]}, now "
+            f"{len(data.y)} with {data.sha256[:12]}."
+        )
+    folds = folds_sha256(stratified_folds(data.y, count=facts.folds))
+    if folds != facts.folds_sha256:
+        raise StudyError(
+            f"The folds of study {facts.study!r} changed: they were {facts.folds_sha256[:12]}, "
+            f"this version of scikit-learn gives {folds[:12]}."
+        )
+    drift = environment.differences(facts.environment, environment.current_environment())
+    if drift and not allow_drift:
+        raise EnvironmentChanged(drift)
+    return drift
+
+
+def raised_budget(facts: Facts, budget: Budget, done: int, wish: Budget) -> Budget:
+    """Returns the budget to resume with: totals, so none may fall below what is done.
+
+    Args:
+        facts: What the study is.
+        budget: The study's budget so far.
+        done: Trials that it has.
+        wish: New totals; None keeps the old one.
+
+    Raises:
+        StudyError: fewer trials than the study has.
+    """
+    trials = budget.trials if wish.trials is None else wish.trials
+    if trials is not None and trials < done:
+        raise StudyError(
+            f"--trials is the study's total: {facts.study!r} has {done} trials already, got "
+            f"--trials {trials}. Ask for at least {done}."
+        )
+    return Budget(trials=trials, minutes=budget.minutes if wish.minutes is None else wish.minutes)
+
+
+def engine_for(workers: int) -> AbstractEngine:
+    """Returns this process as the engine for one worker, else a local Dask cluster."""
+    if workers == 1:
+        return InlineEngine()
+    from search.dask_engine import DaskEngine  # noqa: PLC0415 - a second that one worker saves
+
+    return DaskEngine(workers)
+
+
+def folds_for(facts: Facts, data: Development) -> Sequence[Fold]:
+    """Returns the study's folds."""
+    return stratified_folds(data.y, count=facts.folds)
+
+
+def driver_for(  # noqa: PLR0913 - each is a part that the caller chooses
+    ledger: Ledger,
+    engine: AbstractEngine,
+    *,
+    size_of: Callable[[Config], Size],
+    baselines: Sequence[Baseline],
+    folder: Path,
+    listen: events.Listener,
+    max_failures: int = 5,
+) -> Driver:
+    """Returns the driver of a study, for an engine whose workers have the trainer."""
+    facts = ledger.history.facts
+    return Driver(
+        ledger=ledger,
+        policy=POLICIES[facts.policy],
+        candidates=Candidates(proposer(facts.sampler), size_of, baselines),
+        engine=engine,
+        checkpoints=CheckpointFolder(folder / "checkpoints"),
+        listen=listen,
+        max_failures=max_failures,
+    )

@@ -1,0 +1,270 @@
+"""The only code that trains. Bit for bit the same on one thread, however training is cut up.
+
+What makes it so: every epoch's shuffle and every random layer is reset from (study seed, trial,
+fold, run, epoch), and a checkpoint holds every weight and every optimizer slot. Loading a
+`.keras` file alone would leave the dropout generators where the process happens to have them.
+"""
+
+import contextlib
+import gc
+import io
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read once, when TensorFlow is imported
+
+import keras
+import keras_tuner
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from search.errors import TrainingError
+from search.folds import Fold, Ints
+from search.records import Epoch, Job
+from search.seeds import Purpose, seed_for
+from search.trainer import AbstractTrainer, ColdWorker, Task, Trained
+from spaces.space import Config, config_key
+
+Make = Callable[[Config, int], tuple[keras_tuner.HyperModel, keras_tuner.HyperParameters]]
+"""From a configuration and the study's epochs to a hypermodel and its hyperparameters."""
+
+_VALIDATION_BATCH = 500
+"""Images at a time when nothing is learned: the result does not depend on it, the speed does."""
+
+
+@dataclass(slots=True)
+class _Warm:
+    """A built model, kept between jobs: building and tracing costs a second."""
+
+    config: str
+    hypermodel: keras_tuner.HyperModel
+    hp: keras_tuner.HyperParameters
+    model: keras.Model
+    lane: tuple[int, int, int] | None = None
+    epochs: int = 0
+
+
+@final
+@dataclass(kw_only=True)
+class KerasTrainer(AbstractTrainer):
+    """Trains Keras models on the folds of one development set."""
+
+    make: Make
+    x: npt.NDArray[Any]
+    y: Ints
+    folds: Sequence[Fold]
+    epochs: int
+    """Length of a whole training."""
+
+    seed: int
+    """The study's."""
+
+    precision: str = "float32"
+    """A Keras dtype policy: float32 or mixed_bfloat16."""
+
+    fit_options: Mapping[str, Any] = field(default_factory=dict)
+    """Further arguments for `fit`, a user's batch size or callbacks say."""
+
+    _warm: _Warm | None = field(default=None, init=False, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leaves the built model out: it belongs to its process."""
+        return {**self.__dict__, "_warm": None}
+
+    def train(self, task: Task) -> Trained:
+        job, began = task.job, time.perf_counter()
+        warm = self._ready(task)
+        fold = self.folds[job.fold]
+        valid = (self.x[fold.valid], labels_for(warm.model, self.y[fold.valid]))
+        build_seconds = time.perf_counter() - began
+        epochs = []
+        for number in range(job.start, job.stop):
+            began = time.perf_counter()
+            values = self._epoch(warm, job, number, fold.train, valid)
+            epochs.append(
+                Epoch(
+                    # Keras sums in float32; the count of right images is exact.
+                    valid_accuracy=round(values["val"] * len(fold.valid)) / len(fold.valid),
+                    valid_loss=values["val_loss"],
+                    train_accuracy=values["train"],
+                    train_loss=values["loss"],
+                    seconds=time.perf_counter() - began,
+                    build_seconds=build_seconds,
+                )
+            )
+            build_seconds = 0.0
+        warm.lane, warm.epochs = (job.trial, job.fold, job.run), job.stop
+        self._warm = warm
+        return Trained(epochs=tuple(epochs), checkpoint=pack(warm.model) if task.keep else None)
+
+    def refit(self, config: Config, *, number: int) -> keras.Model:
+        """Trains on the whole development set, as scikit-learn's `refit` does.
+
+        Args:
+            config: The winner's configuration.
+            number: The winner's trial number, which decides the seeds.
+
+        Returns:
+            The trained model.
+
+        Raises:
+            TrainingError: the loss became infinite or not a number.
+        """
+        # One past the last fold: seeds that no fold of the trial has.
+        job = Job(trial=number, fold=len(self.folds), start=0, stop=self.epochs)
+        warm = self._ready(Task(job=job, config=config))
+        everything = np.arange(len(self.y))
+        for epoch in range(self.epochs):
+            self._epoch(warm, job, epoch, everything, None)
+        return warm.model
+
+    def _ready(self, task: Task) -> _Warm:
+        """Returns a model in the state that the job starts from."""
+        job = task.job
+        prepare_process(self.precision)
+        key, kept, self._warm = config_key(task.config), self._warm, None
+        if kept is not None and kept.config != key:
+            kept = None
+            gc.collect()  # a traced model is full of cycles, and may be the largest thing here
+        lane = (job.trial, job.fold, job.run)
+        if kept is not None and (kept.lane, kept.epochs) == (lane, job.start) and job.start:
+            return kept
+        if job.start and task.checkpoint is None:
+            raise ColdWorker(f"no checkpoint of epoch {job.start} at hand")
+        keras.utils.set_random_seed(
+            seed_for(self.seed, Purpose.WEIGHTS, job.trial, job.fold, job.run)
+        )
+        hypermodel, hp = self.make(task.config, self.epochs)
+        fresh = hypermodel.build(hp)
+        fresh.optimizer.build(fresh.trainable_variables)
+        if kept is None:
+            kept = _Warm(key, hypermodel, hp, fresh)
+        else:
+            # A fresh model's values in the traced one's variables: tracing costs a second.
+            for own, new in zip(_state(kept.model), _state(fresh), strict=True):
+                own.assign(new)
+        if task.checkpoint is not None:
+            unpack(kept.model, task.checkpoint)
+        return kept
+
+    def _epoch(
+        self,
+        warm: _Warm,
+        job: Job,
+        number: int,
+        train: Ints,
+        valid: tuple[npt.NDArray[Any], npt.NDArray[Any]] | None,
+    ) -> dict[str, float]:
+        """Trains one epoch and returns its measures: train, loss, and val, val_loss if any."""
+        seed = seed_for(self.seed, Purpose.EPOCH, job.trial, job.fold, job.run, number)
+        _reset_generators(warm.model, seed)
+        order = np.random.default_rng(seed).permutation(train)
+        validation = (
+            {}
+            if valid is None
+            else {"validation_data": valid, "validation_batch_size": _VALIDATION_BATCH}
+        )
+        history = warm.hypermodel.fit(
+            warm.hp,
+            warm.model,
+            self.x[order],
+            labels_for(warm.model, self.y[order]),
+            **{
+                "verbose": 0,
+                **self.fit_options,
+                "shuffle": False,
+                "initial_epoch": number,
+                "epochs": number + 1,
+                **validation,
+            },
+        )
+        return _measured(history, number)
+
+
+def prepare_process(precision: str) -> None:
+    """Makes this process train reproducibly, on one thread, at the given precision.
+
+    A process that has used TensorFlow already keeps its thread counts: a study then has the
+    bits of that count. `DaskEngine` starts processes that have not.
+    """
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        for gpu in tf.config.list_physical_devices("GPU"):
+            # Several workers may share a GPU; by default the first would take all of it.
+            tf.config.experimental.set_memory_growth(gpu, enable=True)
+    tf.config.experimental.enable_op_determinism()
+    if keras.config.dtype_policy().name != precision:
+        keras.config.set_dtype_policy(precision)
+
+
+def labels_for(model: keras.Model, y: Ints) -> npt.NDArray[Any]:
+    """Returns the labels in the form that the model's loss takes: one-hot or integers."""
+    loss = model.loss if isinstance(model.loss, str) else getattr(model.loss, "name", "")
+    if loss == "categorical_crossentropy":
+        return np.asarray(keras.utils.to_categorical(y, model.output_shape[-1]))
+    return y
+
+
+def pack(model: keras.Model) -> bytes:
+    """Returns a checkpoint: all weights and all optimizer variables, as plain arrays."""
+    buffer = io.BytesIO()
+    arrays = {f"v{i}": np.asarray(value) for i, value in enumerate(_state(model))}
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def unpack(model: keras.Model, checkpoint: bytes) -> None:
+    """Puts a checkpoint's arrays into a built model.
+
+    Raises:
+        TrainingError: the checkpoint is another model's.
+    """
+    variables = _state(model)
+    with np.load(io.BytesIO(checkpoint), allow_pickle=False) as arrays:
+        shapes = [arrays[name].shape for name in arrays.files]
+        if shapes != [tuple(variable.shape) for variable in variables]:
+            raise TrainingError(
+                f"A checkpoint fits the model it was taken from: got {len(shapes)} arrays for "
+                f"{len(variables)} variables, or other shapes."
+            )
+        for i, variable in enumerate(variables):
+            variable.assign(arrays[f"v{i}"])
+
+
+def _state(model: keras.Model) -> list[keras.Variable]:
+    return [*model.weights, *model.optimizer.variables]
+
+
+def _reset_generators(model: keras.Model, seed: int) -> None:
+    """Sets every random layer's generator from the seed and the layer's place."""
+    generators = [v for v in model.variables if v.name == "seed_generator_state"]
+    for place, state in enumerate(generators):
+        state.assign(np.array([seed, place], dtype=state.dtype))
+
+
+def _measured(history: keras.callbacks.History, number: int) -> dict[str, float]:
+    """Reads one epoch from Keras' history, however the model calls its accuracy.
+
+    Raises:
+        TrainingError: no accuracy is measured, or a value is infinite or not a number.
+    """
+    last = {name: float(values[-1]) for name, values in history.history.items()}
+    accuracy = next((name for name in last if "acc" in name and "val_" not in name), None)
+    if accuracy is None:
+        raise TrainingError(
+            "A trial is scored by its accuracy: compile the model with metrics=['accuracy'], "
+            f"it measures only {sorted(last)}."
+        )
+    values = {"train": last[accuracy], "loss": last["loss"]}
+    if "val_loss" in last:
+        values |= {"val": last[f"val_{accuracy}"], "val_loss": last["val_loss"]}
+    broken = [f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)]
+    if broken:
+        raise TrainingError(f"{', '.join(broken)} in epoch {number + 1}")
+    return values
