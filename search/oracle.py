@@ -5,7 +5,6 @@ from typing import Any, Literal, cast, final
 import keras_tuner
 from keras_tuner.engine.trial import Trial as TunerTrial
 from keras_tuner.engine.trial import TrialStatus
-from optuna.trial import FrozenTrial
 
 from search.errors import StudyError
 from search.proposals import MAX_ATTEMPTS, OPTUNA_SAMPLERS, SamplerFactory, ask, visible
@@ -93,10 +92,15 @@ class OptunaOracle(keras_tuner.Oracle):
         trials = sorted(self.trials.values(), key=lambda trial: int(trial.trial_id))
         configs = [_config(space, plain, trial) for trial in trials]
         used = {config_key(config) for config in configs}
+        # A failed trial says nothing of what is good; it is only not repeated.
         view = [
-            seen
+            visible(
+                space,
+                config,
+                float(trial.score) if trial.status == TrialStatus.COMPLETED else None,
+            )
             for trial, config in zip(trials, configs, strict=True)
-            if (seen := _seen(space, config, trial)) is not None
+            if trial.status in {TrialStatus.COMPLETED, TrialStatus.RUNNING}
         ]
         direction: Literal["minimize", "maximize"] = (
             "maximize" if self.objective.direction == "max" else "minimize"
@@ -109,6 +113,17 @@ class OptunaOracle(keras_tuner.Oracle):
                 return {"status": TrialStatus.RUNNING, "values": values}
         may_grow = self.allow_new_entries and self.tune_new_entries and bool(self.ongoing_trials)
         return {"status": TrialStatus.IDLE if may_grow else TrialStatus.STOPPED, "values": None}
+
+    def _record_values(self, trial: TunerTrial) -> None:
+        """Records a trial's values without losing any.
+
+        The base class removes inactive hyperparameters by name. Where a hypermodel uses one
+        name under two conditions, that takes the active one's value as well, and building the
+        model fails with a KeyError. Nothing inactive is among these values to begin with.
+        """
+        values = dict(trial.hyperparameters.values)
+        super()._record_values(trial)
+        trial.hyperparameters.values = values
 
 
 def _config(space: Space, plain: dict[str, str], trial: TunerTrial) -> Config:
@@ -124,10 +139,3 @@ def _config(space: Space, plain: dict[str, str], trial: TunerTrial) -> Config:
         if value is not None and dimension.contains(value):
             config[dimension.name] = value
     return config
-
-
-def _seen(space: Space, config: Config, trial: TunerTrial) -> FrozenTrial | None:
-    """Returns a trial as a sampler may see it; a failed one says nothing and is left out."""
-    if trial.status == TrialStatus.COMPLETED:
-        return visible(space, config, float(trial.score))
-    return visible(space, config, None) if trial.status == TrialStatus.RUNNING else None

@@ -261,6 +261,9 @@ class Facts:
     retries: int = 0
     """How often a fold that failed is tried again, with other seeds."""
 
+    fit: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Further arguments of `fit`, in words: a user's batch size or callbacks say."""
+
     created: str = ""
     """UTC, ISO 8601."""
 
@@ -273,6 +276,7 @@ class Facts:
             "space": self.space.to_json(),
             "ranges": dict(self.ranges),
             "fixed": dict(self.fixed),
+            "fit": dict(self.fit),
             "environment": dict(self.environment),
         }
 

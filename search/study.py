@@ -1,7 +1,7 @@
 """Starting a study and going on with it: what the command line and the tuner share."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from search.engine import AbstractEngine, InlineEngine
 from search.errors import EnvironmentChanged, StudyError
 from search.folds import Fold, Ints, folds_sha256, stratified_folds
 from search.policy import POLICIES
-from search.proposals import proposer
+from search.proposals import AbstractProposer, proposer
 from search.records import Budget, Facts
 from search.store import Ledger
 from spaces.architecture import Size
@@ -49,10 +49,27 @@ class Choices:
     retries: int = 0
     ranges: Mapping[str, str]
     fixed: Mapping[str, str]
+    fit: Mapping[str, str] = field(default_factory=dict)
 
 
-def facts_of(name: str, data: Development, *, model: str, space: Space, choices: Choices) -> Facts:
+def facts_of(  # noqa: PLR0913 - each is a part that the caller chooses
+    name: str,
+    data: Development,
+    *,
+    model: str,
+    space: Space,
+    choices: Choices,
+    asked: AbstractProposer | None = None,
+) -> Facts:
     """States what a new study is.
+
+    Args:
+        name: What the study is called.
+        data: What it searches on.
+        model: The catalogue's name of the space.
+        space: What may be tried.
+        choices: What the person chose.
+        asked: Who proposes; None: the sampler that `choices` names.
 
     Raises:
         FoldError: the data cannot be split into that many folds.
@@ -62,7 +79,7 @@ def facts_of(name: str, data: Development, *, model: str, space: Space, choices:
         raise StudyError(
             f"There is no policy {choices.policy!r}; there are: {', '.join(POLICIES)}."
         )
-    refusal = proposer(choices.sampler).refuse(space)
+    refusal = (asked or proposer(choices.sampler)).refuse(space)
     if refusal is not None:
         raise StudyError(refusal)
     return Facts(
@@ -75,7 +92,7 @@ def facts_of(name: str, data: Development, *, model: str, space: Space, choices:
         space=space,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=environment.current_environment(),
-        **{field: getattr(choices, field) for field in choices.__dataclass_fields__},
+        **{name: getattr(choices, name) for name in choices.__dataclass_fields__},
     )
 
 
@@ -165,13 +182,18 @@ def driver_for(  # noqa: PLR0913 - each is a part that the caller chooses
     folder: Path,
     listen: events.Listener,
     max_failures: int = 5,
+    asked: AbstractProposer | None = None,
 ) -> Driver:
-    """Returns the driver of a study, for an engine whose workers have the trainer."""
+    """Returns the driver of a study, for an engine whose workers have the trainer.
+
+    `asked` proposes in place of the sampler that the facts name, which may be one of the
+    caller's own.
+    """
     facts = ledger.history.facts
     return Driver(
         ledger=ledger,
         policy=POLICIES[facts.policy],
-        candidates=Candidates(proposer(facts.sampler), size_of, baselines),
+        candidates=Candidates(asked or proposer(facts.sampler), size_of, baselines),
         engine=engine,
         checkpoints=CheckpointFolder(folder / "checkpoints"),
         listen=listen,

@@ -67,6 +67,9 @@ class KerasTrainer(AbstractTrainer):
     precision: str = "float32"
     """A Keras dtype policy: float32 or mixed_bfloat16."""
 
+    channel_axis: bool = False
+    """Images come as (n, h, w) and the model wants the channel where Keras' backend has it."""
+
     fit_options: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments for `fit`, a user's batch size or callbacks say."""
 
@@ -80,7 +83,7 @@ class KerasTrainer(AbstractTrainer):
         job, began = task.job, time.perf_counter()
         warm = self._ready(task)
         fold = self.folds[job.fold]
-        valid = (self.x[fold.valid], labels_for(warm.model, self.y[fold.valid]))
+        valid = (self._images(fold.valid), labels_for(warm.model, self.y[fold.valid]))
         build_seconds = time.perf_counter() - began
         epochs = []
         for number in range(job.start, job.stop):
@@ -122,6 +125,10 @@ class KerasTrainer(AbstractTrainer):
         for epoch in range(self.epochs):
             self._epoch(warm, job, epoch, everything, None)
         return warm.model
+
+    def _images(self, indices: Ints) -> npt.NDArray[Any]:
+        images = self.x[indices]
+        return with_channel(images) if self.channel_axis else images
 
     def _ready(self, task: Task) -> _Warm:
         """Returns a model in the state that the job starts from."""
@@ -172,7 +179,7 @@ class KerasTrainer(AbstractTrainer):
         history = warm.hypermodel.fit(
             warm.hp,
             warm.model,
-            self.x[order],
+            self._images(order),
             labels_for(warm.model, self.y[order]),
             **{
                 "verbose": 0,
@@ -201,6 +208,16 @@ def prepare_process(precision: str) -> None:
     tf.config.experimental.enable_op_determinism()
     if keras.config.dtype_policy().name != precision:
         keras.config.set_dtype_policy(precision)
+
+
+def with_channel(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Adds the channel axis to grey images, last or first as Keras is configured.
+
+    Shapes:
+        images: (n, height, width).
+        result: (n, height, width, 1) or (n, 1, height, width).
+    """
+    return np.expand_dims(images, -1 if keras.config.image_data_format() == "channels_last" else 1)
 
 
 def labels_for(model: keras.Model, y: Ints) -> npt.NDArray[Any]:

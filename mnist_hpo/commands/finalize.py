@@ -1,0 +1,79 @@
+"""`mnist-hpo finalize`: retrains the winner and opens the test set once."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from mnist_hpo.options import color_option, form_option, where_options
+from mnist_hpo.winner import MODEL, Final, chosen, finalize, recorded
+
+
+@click.command("finalize")
+@click.argument("study")
+@click.option(
+    "--trial", "number", type=click.IntRange(min=0), metavar="N", help="Another complete trial."
+)
+@where_options
+@color_option
+@form_option("json")
+def command(  # noqa: PLR0913 - one parameter an option
+    *,
+    study: str,
+    number: int | None,
+    results: Path,
+    storage: str | None,
+    color: str,
+    form: str | None,
+) -> int:
+    """Retrains the winner on all development data and evaluates it on the test set, once.
+
+    Run again, it shows the recorded result and does not look again. Another trial opens the
+    test set once more, and every look is counted.
+    """
+    # Imported here: `finalize --help` waits for none of it.
+    from mnist_hpo.console import stdout_console, write  # noqa: PLC0415
+    from mnist_hpo.development import development_for  # noqa: PLC0415
+    from mnist_hpo.searching import LazyTrainer  # noqa: PLC0415
+    from mnist_hpo.studies import find  # noqa: PLC0415
+    from search import reader  # noqa: PLC0415
+    from search.store import Ledger  # noqa: PLC0415
+    from search.study import check_unchanged  # noqa: PLC0415
+    from spaces.catalog import load  # noqa: PLC0415
+    from spaces.narrowing import narrowed  # noqa: PLC0415
+
+    name, path = find(results, storage, study)
+    history = reader.read(path, name).history
+    trial, folder = chosen(history, number), results / name
+    before = recorded(history, trial)
+    if before is not None and before.result is not None and (folder / MODEL).is_file():
+        final = Final(trial=trial, result=before.result, looked_again=False)
+    else:
+        facts = history.facts
+        catalogue = load(facts.model)
+        space = narrowed(catalogue.space, facts.ranges, facts.fixed)
+        data, dataset = development_for(facts.dataset)
+        check_unchanged(facts, data, space, allow_drift=True)
+        trainer = LazyTrainer(catalogue=catalogue.with_space(space), data=data, facts=facts)
+        click.echo(
+            f"Training trial {trial.number} on all {len(data.y)} development images, "
+            f"{facts.epochs} epochs.",
+            err=True,
+        )
+        ledger = Ledger.open(path, name)
+        try:
+            final = finalize(ledger, trial, trainer.made(), dataset, folder)
+            history = ledger.history
+        finally:
+            ledger.close()
+    if form == "json":
+        record = {"schema_version": 1, "study": name, "trial": trial.number}
+        record |= {"looked_again": final.looked_again, "test": dict(final.result)}
+        click.echo(json.dumps(record, indent=2))
+        return 0
+    from mnist_hpo.final_text import final_lines  # noqa: PLC0415 - only for people
+
+    lines: Iterator[str] = final_lines(history, final, folder)
+    write(stdout_console(color), lines)
+    return 0

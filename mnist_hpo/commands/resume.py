@@ -1,0 +1,101 @@
+"""`mnist-hpo resume`: goes on at the first missing epoch of the first missing fold."""
+
+from pathlib import Path
+
+import click
+
+from mnist_hpo.commands.search import show_options, show_study, workers_option
+from mnist_hpo.options import where_options
+
+
+@click.command("resume")
+@click.argument("study")
+@click.option("--trials", type=click.IntRange(min=1), metavar="N", help="New total of trials.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="M",
+    help="New total time.",
+)
+@workers_option
+@click.option(
+    "--allow-env-drift",
+    is_flag=True,
+    help="Go on with other versions or another processor than the study began with.",
+)
+@where_options
+@show_options
+@click.pass_context
+def command(  # noqa: PLR0913 - one parameter an option
+    context: click.Context,
+    /,
+    *,
+    study: str,
+    trials: int | None,
+    minutes: float | None,
+    workers: int,
+    allow_env_drift: bool,
+    results: Path,
+    storage: str | None,
+    as_json: bool,
+    quiet: bool,
+    no_progress: bool,
+    color: str,
+    max_failures: int,
+) -> int:
+    """Goes on with a study: nothing that was finished is trained again.
+
+    STUDY is its name, or the beginning of it. What a score means cannot be changed here.
+    """
+    # Imported here: `resume --help` waits for none of it.
+    from mnist_hpo.development import development_for  # noqa: PLC0415
+    from mnist_hpo.searching import invited, search  # noqa: PLC0415
+    from mnist_hpo.studies import find  # noqa: PLC0415
+    from mnist_hpo.views import view_for  # noqa: PLC0415
+    from search import reader  # noqa: PLC0415
+    from search.records import Budget  # noqa: PLC0415
+    from search.store import Ledger  # noqa: PLC0415
+    from search.study import check_unchanged, raised_budget  # noqa: PLC0415
+    from spaces.catalog import load  # noqa: PLC0415
+    from spaces.narrowing import narrowed  # noqa: PLC0415
+
+    name, path = find(results, storage, study)
+    view = view_for(quiet=quiet, as_json=as_json, no_progress=no_progress, color=color)
+    history = reader.read(path, name).history
+    facts = history.facts
+    wish = Budget(trials=trials, minutes=minutes)
+    budget = raised_budget(facts, history.budget, len(history.trials), wish)
+    if history.is_done and budget == history.budget:
+        assert history.ending is not None  # noqa: S101 - what `is_done` means
+        click.echo(
+            f"{name} is done: {history.ending.reason}. Raise --trials or --minutes to go on."
+        )
+        return 0
+    catalogue = load(facts.model)
+    space = narrowed(catalogue.space, facts.ranges, facts.fixed)
+    data, _ = development_for(facts.dataset)
+    drift = check_unchanged(facts, data, space, allow_drift=allow_env_drift)
+    for line in drift:
+        click.echo(f"environment differs, as allowed: {line}", err=True)
+    invitation = invited(
+        catalogue,
+        baselines=facts.baselines,
+        max_params=facts.max_params,
+        max_macs=facts.max_macs,
+    )
+    ledger = Ledger.open(path, name)
+    if budget != ledger.history.budget:
+        ledger.set_budget(budget)
+    code = search(
+        ledger,
+        catalogue.with_space(space),
+        data,
+        folder=results / name,
+        workers=workers,
+        max_failures=max_failures,
+        baselines=invitation.taken,
+        view=view,
+    )
+    if not as_json:
+        show_study(context, name, results=results, storage=storage, color=color)
+    return code

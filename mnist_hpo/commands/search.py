@@ -1,0 +1,249 @@
+"""`mnist-hpo search`: starts a study."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from mnist_hpo.errors import UserError
+from mnist_hpo.options import color_option, command_line, where_options
+
+_DEFAULT_TRIALS = 30
+
+
+def _pairs(
+    context: click.Context, option: click.Parameter, values: Sequence[str]
+) -> Mapping[str, str]:
+    """Reads NAME=VALUE pairs."""
+    del context
+    pairs: dict[str, str] = {}
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not (equals and name.strip() and value.strip()):
+            raise click.BadParameter(
+                f"{text!r} is not of the form {option.metavar}", param_hint=option.opts[0]
+            )
+        if name.strip() in pairs:
+            raise click.BadParameter(f"{name!r} is given twice", param_hint=option.opts[0])
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def workers_option(command: click.decorators.FC) -> click.decorators.FC:
+    """Adds `--workers`."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(1, 256),
+        default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
+        show_default="the number of cores",
+        help="Single-threaded worker processes; 1 trains in this process.",
+    )(command)
+
+
+def show_options(command: click.decorators.FC) -> click.decorators.FC:
+    """Adds what decides how a search is shown."""
+    for option in (
+        click.option("--no-progress", is_flag=True, help="Plain lines even on a terminal."),
+        click.option("-q", "--quiet", is_flag=True, help="Nothing while it runs."),
+        click.option("--json", "as_json", is_flag=True, help="JSON Lines on stdout."),
+        click.option(
+            "--max-failures",
+            type=click.IntRange(min=1),
+            default=5,
+            show_default=True,
+            metavar="N",
+            help="Stop when so many trials fail in a row.",
+        ),
+    ):
+        command = option(command)
+    return color_option(command)
+
+
+@click.command("search")
+@click.option(
+    "--dataset",
+    default="mnist-5k",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="mnist-5k (real digits, nothing to download), mnist, an .npz file or an IDX folder.",
+)
+@click.option("--study", metavar="NAME", help="Name of the study.  [default: the dataset's]")
+@click.option(
+    "--space",
+    default="cnn",
+    show_default=True,
+    metavar="NAME",
+    help="cnn, or module:attribute of your own HyperModel.",
+)
+@click.option(
+    "--set",
+    "ranges",
+    multiple=True,
+    callback=_pairs,
+    metavar="NAME=RANGE",
+    help="Try only these values: kernel=3,5 or adam_lr=1e-4..1e-2. Repeatable.",
+)
+@click.option(
+    "--fix",
+    "fixed",
+    multiple=True,
+    callback=_pairs,
+    metavar="NAME=VALUE",
+    help="Try only this value: optimizer=adam. Repeatable.",
+)
+@click.option(
+    "--trials",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help=f"Total trials.  [default: {_DEFAULT_TRIALS}, unless --minutes is given]",
+)
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Total time."
+)
+@click.option("--epochs", type=click.IntRange(1, 1000), default=10, show_default=True)
+@click.option("--folds", type=click.IntRange(2, 100), default=5, show_default=True)
+@click.option(
+    "--policy",
+    type=click.Choice(["full"]),
+    default="full",
+    show_default=True,
+    help="full: every epoch of every fold of every trial.",
+)
+@click.option(
+    "--sampler",
+    default="tpe",
+    show_default=True,
+    metavar="NAME",
+    help="tpe, random, grid, or Keras Tuner's kt-random, kt-grid, kt-bayesian.",
+)
+@click.option(
+    "--baselines",
+    type=click.Choice(["full", "none"]),
+    default="full",
+    show_default=True,
+    help="full: the documented models are the first trials.",
+)
+@workers_option
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, metavar="N"
+)
+@click.option(
+    "--max-params",
+    type=click.IntRange(min=1),
+    default=2_000_000,
+    show_default=True,
+    metavar="N",
+    help="Largest number of weights tried.",
+)
+@click.option(
+    "--max-macs",
+    type=click.IntRange(min=1),
+    default=20_000_000,
+    show_default=True,
+    metavar="N",
+    help="Most multiply-adds an image.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "mixed_bfloat16"]),
+    default="float32",
+    show_default=True,
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be done, time a few models, stop.")
+@where_options
+@show_options
+@click.pass_context
+def command(  # noqa: PLR0913 - one parameter an option
+    context: click.Context,
+    /,
+    *,
+    dataset: str,
+    study: str | None,
+    space: str,
+    ranges: Mapping[str, str],
+    fixed: Mapping[str, str],
+    trials: int | None,
+    minutes: float | None,
+    workers: int,
+    dry_run: bool,
+    results: Path,
+    storage: str | None,
+    as_json: bool,
+    quiet: bool,
+    no_progress: bool,
+    color: str,
+    max_failures: int,
+    **chosen: int | str,
+) -> int:
+    """Starts a study: searches for the CNN with the best stratified k-fold accuracy.
+
+    It can be stopped at any moment, by Ctrl-C or otherwise, and resumed.
+    """
+    # Imported here: `search --help` waits for none of it.
+    from mnist_hpo.data.prepare import check_folds  # noqa: PLC0415
+    from mnist_hpo.data.sources import default_study_name  # noqa: PLC0415
+    from mnist_hpo.development import development_for  # noqa: PLC0415
+    from mnist_hpo.planning import dry_run_lines  # noqa: PLC0415
+    from mnist_hpo.searching import invited, search  # noqa: PLC0415
+    from mnist_hpo.studies import checked_name, ledger_path  # noqa: PLC0415
+    from mnist_hpo.views import view_for  # noqa: PLC0415
+    from search import reader  # noqa: PLC0415
+    from search.records import Budget  # noqa: PLC0415
+    from search.store import Ledger  # noqa: PLC0415
+    from search.study import Choices, facts_of  # noqa: PLC0415
+    from spaces.catalog import load  # noqa: PLC0415
+    from spaces.narrowing import narrowed  # noqa: PLC0415
+
+    name = checked_name(study or default_study_name(dataset))
+    path = ledger_path(results, name, storage)
+    if path.is_file() and name in reader.study_names(path):
+        raise UserError(
+            f"Study {name!r} exists already, in {path}.",
+            command_line("resume", name, results=results, storage=storage)
+            + "        goes on with it\n"
+            + command_line("search", "--study", f"{name}-2", results=results, storage=storage)
+            + "        starts another one",
+        )
+    catalogue = load(space)
+    catalogue = catalogue.with_space(narrowed(catalogue.space, ranges, fixed))
+    data, dataset_facts = development_for(dataset)
+    choices = Choices(ranges=ranges, fixed=fixed, **chosen)  # type: ignore[arg-type]  # by name
+    check_folds(data.y, choices.folds)
+    facts = facts_of(name, data, model=space, space=catalogue.space, choices=choices)
+    if trials is None and minutes is None:
+        trials = _DEFAULT_TRIALS
+    budget = Budget(trials=trials, minutes=minutes)
+    invitation = invited(
+        catalogue,
+        baselines=facts.baselines,
+        max_params=facts.max_params,
+        max_macs=facts.max_macs,
+    )
+    view = view_for(quiet=quiet, as_json=as_json, no_progress=no_progress, color=color)
+    for line in invitation.left_out:
+        click.echo(line, err=True)
+    if dry_run:
+        for line in dry_run_lines(facts, budget, dataset_facts, catalogue, data, workers=workers):
+            click.echo(line)
+        return 0
+    code = search(
+        Ledger.create(path, facts, budget),
+        catalogue,
+        data,
+        folder=results / name,
+        workers=workers,
+        max_failures=max_failures,
+        baselines=invitation.taken,
+        view=view,
+    )
+    if not as_json:
+        show_study(context, name, results=results, storage=storage, color=color)
+    return code
+
+
+def show_study(context: click.Context, name: str, **where: object) -> None:
+    """Shows the study's table, as `mnist-hpo show` does."""
+    from mnist_hpo.commands.show import command as show  # noqa: PLC0415 - not for --help
+
+    context.invoke(show, study=name, **where)

@@ -1,0 +1,150 @@
+"""`mnist-hpo trial STUDY N`: all that is known of one trial."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from mnist_hpo import console, schema
+from mnist_hpo.errors import UserError
+from mnist_hpo.formats import (
+    count_text,
+    duration_text,
+    position_text,
+    score_text,
+    value_text,
+    whole_text,
+)
+from mnist_hpo.options import color_option, command_line, form_option, where_options
+from mnist_hpo.ranking import Standing, standings
+from mnist_hpo.studies import find
+from mnist_hpo.tables import Column, Line, Row, Table
+from search import reader
+from search.records import Curve, Facts, Failure, History
+
+_LABEL = 9
+"""Characters of the labels on the left."""
+
+_CELL = 9
+"""Characters of a fold's column, its gap included: "  0.9926"."""
+
+
+@click.command("trial")
+@click.argument("study")
+@click.argument("number", type=click.IntRange(min=0), metavar="N")
+@where_options
+@form_option("json")
+@color_option
+def command(  # noqa: PLR0913 - one parameter an option
+    *,
+    study: str,
+    number: int,
+    results: Path,
+    storage: str | None,
+    form: str | None,
+    color: str,
+) -> None:
+    """Shows trial N of STUDY: configuration, folds, accuracy by epoch, failures."""
+    name, ledger = find(results, storage, study)
+    snapshot = reader.read(ledger, name)
+    history = snapshot.history
+    if number >= len(history.trials):
+        raise UserError(
+            f"Study {name!r} has the trials 0 to {len(history.trials) - 1}, got {number}."
+            if history.trials
+            else f"Study {name!r} has no trial yet, got {number}.",
+            command_line("show", name, "--all", results=results, storage=storage),
+        )
+    if form == "json":
+        click.echo(schema.as_json(schema.trial_json(snapshot, number)), nl=False)
+        return
+    rows = standings(history, owned=snapshot.owner is not None)
+    row = next(row for row in rows if row.trial.number == number)
+    out = console.stdout_console(color)
+    console.write_paragraph(out, _headline(row), "bold")
+    _write_labelled(out, "why", "" if row.trial.verdict is None else row.trial.verdict.reason)
+    _write_folds(out, row, history)
+    _write_labelled(out, "config", _config(row))
+    _write_labelled(out, "size", _size(row))
+    _write_labelled(out, "seed", _seed(row, history.facts))
+    for failure in row.trial.failures:
+        _write_failure(out, failure)
+
+
+def _headline(row: Standing) -> list[str]:
+    where = f"trial {row.trial.number}   {row.state}"
+    if row.score is None:
+        return [f"{where} at {position_text(row.trial)} (fold.epoch)", f"by {row.trial.origin}"]
+    rank = f"rank {row.rank}" + (", a tie with rank 1" if row.is_tied else "")
+    return [where, f"score {score_text(row.score)}", rank, f"by {row.trial.origin}"]
+
+
+def _config(row: Standing) -> str:
+    return ", ".join(f"{name} {value_text(value)}" for name, value in row.trial.config.items())
+
+
+def _size(row: Standing) -> str:
+    trial = row.trial
+    return (
+        f"{whole_text(trial.params)} parameters, {count_text(trial.macs)} multiply-adds an image, "
+        f"trained for {duration_text(trial.seconds)}"
+    )
+
+
+def _seed(row: Standing, facts: Facts) -> str:
+    return f"{facts.seed} of the study; each job's follows from it and trial {row.trial.number}"
+
+
+def _write_labelled(out: console.Console, label: str, text: str) -> None:
+    """Writes a text beside its label, folded under itself."""
+    if not text:
+        return
+    columns = (Column("label"), Column("text", least=20))
+    cells = {"label": f"{label:<{_LABEL - 2}}", "text": text}
+    # The first two lines are header and rule, which a label needs not.
+    console.write(out, console.laid_out(out, Table(columns, (Row(cells),))).lines[2:])
+
+
+def _write_folds(out: console.Console, row: Standing, history: History) -> None:
+    """Writes accuracies by fold, against the best trial, and by epoch.
+
+    Folds that find no room in a line get lines of their own: no number is left out.
+    """
+    folds = history.facts.folds
+    room = max(1, (console.width_of(out) - _LABEL) // _CELL)
+    for first in range(0, folds, room):
+        chosen = range(first, min(first + room, folds))
+        console.write(out, _fold_lines(row, history, chosen))
+
+
+def _fold_lines(row: Standing, history: History, folds: Sequence[int]) -> list[Line]:
+    epochs = history.facts.epochs
+    curves = [row.trial.curves[fold] for fold in folds]
+    lines = [
+        Line(_line("fold", [str(fold + 1) for fold in folds])),
+        Line(_line("this", [_at(curve, epochs - 1) for curve in curves]), "bold"),
+    ]
+    best = history.incumbent
+    if best is not None and best.number != row.trial.number:
+        others = [_at(best.curves[fold], epochs - 1) for fold in folds]
+        lines.append(Line(_line(f"#{best.number}", others)))
+    lines.append(Line(_line("epochs", [str(len(curve) or "-") for curve in curves])))
+    lines.append(Line(_line("epoch", ["-" * (_CELL - 2)] * len(folds)), "dim"))
+    return lines + [
+        Line(_line(f"{epoch + 1:>5}", [_at(curve, epoch) for curve in curves]))
+        for epoch in range(max(map(len, curves)))
+    ]
+
+
+def _at(curve: Curve, epoch: int) -> str:
+    return f"{curve.accuracies[epoch]:.4f}" if epoch < len(curve) else "-"
+
+
+def _line(label: str, cells: Sequence[str]) -> str:
+    return f"{label:<{_LABEL}}" + "".join(f"{cell:>{_CELL}}" for cell in cells)
+
+
+def _write_failure(out: console.Console, failure: Failure) -> None:
+    where = f"fold {failure.fold + 1}, epoch {failure.epoch + 1}, run {failure.run + 1}"
+    _write_labelled(out, "failed", f"{where}: {failure.message}")
+    console.write(out, [f"  {line}" for line in failure.traceback.splitlines()])

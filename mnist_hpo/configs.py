@@ -1,0 +1,67 @@
+"""A configuration in few words: what a table has room for. JSON and CSV keep all of it."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from mnist_hpo.formats import rate_text, value_text
+from spaces.architecture import Conv, Dense
+from spaces.documented import DocumentedModel, documented_by
+from spaces.errors import SpaceError
+from spaces.space import Config
+
+_NUMBERED = re.compile(r"(.+)_\d+")
+_RATE = re.compile(r"(.+_)?(lr|learning_rate)")
+
+# The number of filters and of units shown says the same.
+_COUNTS = frozenset({"conv_layers", "dense_layers"})
+
+
+def in_words(config: Config) -> dict[str, str]:
+    """Returns a configuration as short texts: `filters` 32-64-64, `lr` of its own optimizer."""
+    model = _documented(config)
+    if model is not None:
+        return _of_model(model)
+    words: dict[str, str] = {}
+    for name, value in config.items():
+        if (numbered := _NUMBERED.fullmatch(name)) is not None:
+            before = words.get(numbered[1])
+            words[numbered[1]] = f"{before}-{value}" if before else str(value)
+        elif _RATE.fullmatch(name) and isinstance(value, float):
+            words["lr"] = rate_text(value)
+        elif name not in _COUNTS:
+            words[name] = value_text(value)
+    return words
+
+
+def _documented(config: Config) -> DocumentedModel | None:
+    try:
+        return documented_by(config)
+    except SpaceError:  # a ledger of another version may name a model that this one lacks
+        return None
+
+
+def _of_model(model: DocumentedModel) -> dict[str, str]:
+    return {
+        "filters": joined([layer.filters for layer in model.architecture if type(layer) is Conv]),
+        "units": joined([layer.units for layer in model.architecture if type(layer) is Dense]),
+        "optimizer": model.optimizer,
+        "lr": rate_text(model.learning_rate),
+        "batch_size": str(model.batch_size),
+    }
+
+
+def joined(sizes: Sequence[int]) -> str:
+    """Returns sizes of layers as 32-64-64, or "-" without any."""
+    return "-".join(map(str, sizes)) or "-"
+
+
+def same_in_all(configs: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Returns what is equal in all of several configurations; nothing if there is only one."""
+    if len(configs) < 2:
+        return {}
+    first, *others = configs
+    return {
+        name: text
+        for name, text in first.items()
+        if all(other.get(name) == text for other in others)
+    }

@@ -1,0 +1,84 @@
+"""`--dry-run`: what a search would do and about how long it would take, by a timed probe."""
+
+from collections.abc import Iterator
+
+from mnist_hpo.data.records import Dataset
+from mnist_hpo.formats import duration_text, whole_text
+from mnist_hpo.searching import LazyTrainer
+from search.candidates import Candidates
+from search.errors import StudyError
+from search.proposals import proposer
+from search.records import Budget, Facts, History, Job, Trial
+from search.study import Development
+from search.trainer import Task
+from spaces.catalog import Catalogued
+
+_SAMPLE = 15
+"""Proposals among which the probe takes a small, a median and a large one."""
+
+
+def dry_run_lines(  # noqa: PLR0913 - all that a search would be started with
+    facts: Facts,
+    budget: Budget,
+    dataset: Dataset,
+    catalogue: Catalogued,
+    data: Development,
+    *,
+    workers: int,
+) -> Iterator[str]:
+    """Yields the plan, a line each; the probe trains one epoch of three models on the way."""
+    shape = f"{facts.folds} folds x {facts.epochs} epochs"
+    yield (
+        f"Study  {facts.study} (new)    {facts.policy}, {facts.sampler}, seed {facts.seed}, "
+        f"{shape}, {workers} workers"
+    )
+    yield (
+        f"Data   {facts.dataset}  {facts.data_sha256[:8]}   "
+        f"{whole_text(dataset.development_size)} development, "
+        f"{whole_text(dataset.test_size)} test (sealed)"
+    )
+    yield f"Space  {facts.model}, {len(facts.space.dimensions)} hyperparameters"
+    small, median, large = _probed(facts, budget, catalogue)
+    trainer = LazyTrainer(catalogue=catalogue, data=data, facts=facts)
+    seconds = {
+        name: _epoch_seconds(trainer, trial)
+        for name, trial in (("small", small), ("median", median), ("large", large))
+    }
+    timed = "   ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
+    trained = facts.images * (facts.folds - 1) // facts.folds
+    yield f"Probe  1 epoch on {whole_text(trained)} images, one worker:  {timed}"
+    each = facts.folds * facts.epochs
+    if budget.trials is not None:
+        total = budget.trials * each
+        mean = sum(seconds.values()) / len(seconds)
+        yield (
+            f"Cost   {whole_text(total)} fold-epochs, about "
+            f"{duration_text(total * mean / workers)} (h:mm:ss or m:ss)"
+        )
+    if budget.minutes is not None:
+        yield f"Limit  {budget.minutes:g} minutes, and at least one complete trial"
+    yield "Nothing was started. Leave out --dry-run to start."
+
+
+def _probed(facts: Facts, budget: Budget, catalogue: Catalogued) -> tuple[Trial, Trial, Trial]:
+    """Returns proposals of the least, the median and the most multiply-adds among a few."""
+    candidates = Candidates(proposer("random"), catalogue.size_of)
+    history = History(facts=facts, budget=budget)
+    for _ in range(_SAMPLE):
+        trial = candidates.next(history)
+        if trial is None:
+            break
+        history = history.with_trial(trial)
+    if not history.trials:
+        raise StudyError(
+            f"No configuration of the space {facts.space.name!r} fits --max-params "
+            f"{facts.max_params:,} and --max-macs {facts.max_macs:,}. Raise them."
+        )
+    by_size = sorted(history.trials, key=lambda trial: trial.macs)
+    return by_size[0], by_size[len(by_size) // 2], by_size[-1]
+
+
+def _epoch_seconds(trainer: LazyTrainer, trial: Trial) -> float:
+    """Times one epoch without building and tracing, which only the first epoch pays."""
+    job = Job(trial=trial.number, fold=0, start=0, stop=2)
+    return trainer.train(Task(job=job, config=trial.config)).epochs[1].seconds

@@ -1,0 +1,222 @@
+"""How a running search is shown: live on a terminal, plain lines elsewhere, JSON for machines."""
+
+import abc
+import json
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from search import events
+from search.records import History, Trial
+
+HEARTBEAT_SECONDS = 60.0
+"""Off a terminal, a line a minute says that the search is alive."""
+
+
+class AbstractView(abc.ABC):
+    """Shows a search while it runs. Used as a context manager around it."""
+
+    @abc.abstractmethod
+    def listen(self, event: events.Event) -> None:
+        """Takes an event of the driver, after its commit."""
+
+    @abc.abstractmethod
+    def tell(self, line: str) -> None:
+        """Shows a line at once; called from a signal handler."""
+
+    def interrupted(self, history: History) -> None:
+        """Says that the search was stopped, what is saved and how to go on."""
+        epochs = history.facts.epochs
+        final = sum(trial.is_final(epochs) for trial in history.trials)
+        partial = len(history.trials) - final
+        self.tell(
+            f"Saved: {final} finished trials and every finished epoch of {partial} more.\n"
+            f"Go on with:  mnist-hpo resume {history.facts.study}"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(  # noqa: B027 - most views have nothing to close
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Ends the view."""
+
+
+class SilentView(AbstractView):
+    """Shows nothing while the search runs: `--quiet`."""
+
+    def listen(self, event: events.Event) -> None:
+        del event
+
+    def tell(self, line: str) -> None:
+        os.write(2, f"{line}\n".encode())
+
+
+class PlainView(AbstractView):
+    """One line for each finished fold, each trial's end and each minute; no ESC byte."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._began = clock()
+        self._spoken = clock()
+        self._rate = Rate(clock)
+
+    def listen(self, event: events.Event) -> None:
+        self._rate.listen(event)
+        line = self._line(event)
+        if line is None and self._clock() - self._spoken < HEARTBEAT_SECONDS:
+            return
+        history = getattr(event, "history", None)
+        if line is None and history is None:
+            return
+        self._spoken = self._clock()
+        stamp = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        tail = "" if history is None else f" {summary(history)}{self._rate.eta(history)}"
+        self._stream.write(f"{stamp} {line or 'event=heartbeat'}{tail}\n")
+        self._stream.flush()
+
+    def tell(self, line: str) -> None:
+        os.write(self._stream.fileno(), f"{line}\n".encode())
+
+    @staticmethod
+    def _line(event: events.Event) -> str | None:
+        line = None
+        match event:
+            case events.Started(_, workers):
+                line = f"event=started workers={workers}"
+            case events.TrialAdded(history, number):
+                line = f"event=trial trial={number} origin={history.trials[number].origin}"
+            case events.EpochsCommitted(history, job) if job.stop == history.facts.epochs:
+                accuracy = history.trials[job.trial].curves[job.fold].accuracies[-1]
+                at = f"{job.fold + 1}.{job.stop}"
+                line = f"event=fold trial={job.trial} at={at} accuracy={accuracy:.4f}"
+            case events.RunFailed(_, number, failure):
+                line = f"event=run-failed trial={number} why={json.dumps(failure.message)}"
+            case events.TrialClosed(history, number):
+                line = f"event=closed {_outcome(history, history.trials[number])}"
+            case events.WorkerLost(job, reason):
+                line = f"event=worker-lost trial={job.trial} why={json.dumps(reason)}"
+            case events.Ended(_, reason):
+                line = f"event=done why={json.dumps(reason)}"
+        return line
+
+
+def _outcome(history: History, trial: Trial) -> str:
+    state = history.state_of(trial)
+    score = trial.score(history.facts.epochs)
+    text = f"trial={trial.number} state={state}"
+    if score is not None:
+        text += f" score={score.mean:.4f} std={score.std:.4f}"
+    if trial.verdict is not None:
+        text += f" why={json.dumps(trial.verdict.reason)}"
+    return text
+
+
+def summary(history: History) -> str:
+    """Says in key=value pairs how far a study is and who leads."""
+    final = sum(trial.is_final(history.facts.epochs) for trial in history.trials)
+    total = f"/{history.budget.trials}" if history.budget.trials is not None else ""
+    best = history.incumbent
+    score = None if best is None else best.score(history.facts.epochs)
+    lead = "" if best is None or score is None else f" best={best.number} score={score.mean:.4f}"
+    return f"done={final}{total}{lead}"
+
+
+class JsonView(AbstractView):
+    """JSON Lines on stdout: one object an event, for machines."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def listen(self, event: events.Event) -> None:
+        record: dict[str, Any] = {
+            "schema_version": 1,
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "event": type(event).__name__,
+        }
+        match event:
+            case events.Started(_, workers):
+                record["workers"] = workers
+            case events.TrialAdded(history, number):
+                trial = history.trials[number]
+                record |= {"trial": number, "origin": trial.origin, "config": dict(trial.config)}
+            case events.JobStarted(_, job):
+                record |= {"trial": job.trial, "fold": job.fold, "epoch": job.start}
+            case events.EpochsCommitted(history, job):
+                curve = history.trials[job.trial].curves[job.fold]
+                record |= {"trial": job.trial, "fold": job.fold, "epoch": job.stop - 1}
+                record["valid_accuracy"] = curve.accuracies[-1]
+            case events.RunFailed(_, number, failure):
+                record |= {"trial": number, "fold": failure.fold, "message": failure.message}
+            case events.TrialClosed(history, number):
+                score = history.trials[number].score(history.facts.epochs)
+                record |= {"trial": number, "state": history.state_of(history.trials[number])}
+                record["score"] = None if score is None else score.mean
+            case events.WorkerLost(job, reason):
+                record |= {"trial": job.trial, "fold": job.fold, "message": reason}
+            case events.Ended(_, reason):
+                record["reason"] = reason
+        self._stream.write(json.dumps(record) + "\n")
+        self._stream.flush()
+
+    def tell(self, line: str) -> None:
+        os.write(2, f"{line}\n".encode())
+
+
+class Rate:
+    """How fast a search goes, and so how long it will take."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began: float | None = None
+        self._at_start = 0
+
+    def listen(self, event: events.Event) -> None:
+        """Notes where the search began."""
+        if isinstance(event, events.Started):
+            self._began = self._clock()
+            self._at_start = work_done(event.history)
+
+    def seconds_left(self, history: History) -> float | None:
+        """Estimates the time to the end of the budget, in seconds; None: too early to say.
+
+        Work is counted in multiply-adds: a trial of ten times the size takes about ten times
+        as long. Trials not yet proposed are taken to be as large as the mean so far.
+        """
+        if self._began is None:
+            return None
+        passed = self._clock() - self._began
+        done = work_done(history) - self._at_start
+        budget, facts = history.budget, history.facts
+        estimates = []
+        if budget.minutes is not None:
+            estimates.append(max(budget.minutes * 60 - history.elapsed, 0.0))
+        if budget.trials is not None and done > 0 and history.trials:
+            left: float = sum(
+                trial.macs * (facts.folds * facts.epochs - trial.fold_epochs)
+                for trial in history.trials
+                if not trial.is_final(facts.epochs)
+            )
+            mean = sum(trial.macs for trial in history.trials) / len(history.trials)
+            missing = max(budget.trials - len(history.trials), 0)
+            left += missing * mean * facts.folds * facts.epochs
+            estimates.append(left * passed / done)
+        return min(estimates, default=None)
+
+    def eta(self, history: History) -> str:
+        """Returns the estimate as ` eta_s=170`, or nothing."""
+        left = self.seconds_left(history)
+        return "" if left is None else f" eta_s={left:.0f}"
+
+
+def work_done(history: History) -> int:
+    """Returns the multiply-adds trained so far, per image."""
+    return sum(trial.macs * trial.fold_epochs for trial in history.trials)

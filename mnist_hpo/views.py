@@ -1,0 +1,31 @@
+"""Chooses how a search is shown: live only where a person looks at a terminal."""
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TextIO
+
+from mnist_hpo.progress import AbstractView, JsonView, PlainView, SilentView
+
+
+def view_for(*, quiet: bool, as_json: bool, no_progress: bool, color: str) -> AbstractView:
+    """Returns the view that the options and the surroundings ask for."""
+    if as_json:
+        return JsonView(sys.stdout)
+    if quiet:
+        return SilentView()
+    if no_progress or not is_watched(sys.stderr, os.environ):
+        return PlainView(sys.stderr)
+    from mnist_hpo.console import live_console  # noqa: PLC0415 - rich, for a terminal only
+    from mnist_hpo.live import LiveView  # noqa: PLC0415 - likewise
+
+    return LiveView(live_console(color))
+
+
+def is_watched(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Says whether a person sees the stream redraw itself.
+
+    Rich would be led by FORCE_COLOR here and move the cursor in a pipe.
+    """
+    dumb = environ.get("TERM", "dumb") == "dumb"
+    return stream.isatty() and not dumb and not environ.get("CI")

@@ -1,0 +1,163 @@
+"""Retrains the winner on all development data and looks at the test set, once.
+
+The order is what makes "once" true after a crash: the model is trained and saved, the look is
+committed, then the test set is opened, then the result is committed.
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mnist_hpo.data.records import Dataset, Images
+from mnist_hpo.data.sources import open_test_set
+from mnist_hpo.errors import DataError, NoResultError, UserError
+from mnist_hpo.statistics import TestResult, evaluate
+from search.environment import current_environment
+from search.files import sha256_of, write_whole
+from search.records import History, Opening, Trial
+from search.store import Ledger
+
+if TYPE_CHECKING:
+    import keras
+
+    from search.training import KerasTrainer
+
+MODEL = "best.keras"
+CARD = "best.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Final:
+    """A finalized trial."""
+
+    trial: Trial
+    result: Mapping[str, Any]
+    """What the ledger recorded: a `TestResult` and the model's hash."""
+
+    looked_again: bool
+    """False: the result was recorded before, and the test set stayed closed."""
+
+
+def chosen(history: History, number: int | None) -> Trial:
+    """Returns the winner, or the complete trial asked for.
+
+    Raises:
+        NoResultError: no trial is complete.
+        UserError: the trial asked for does not exist or is not complete.
+    """
+    study = history.facts.study
+    winner = history.incumbent
+    if winner is None:
+        raise NoResultError(
+            f"Only a complete trial can be finalized, and study {study!r} has none.",
+            f"mnist-hpo resume {study}",
+        )
+    if number is None:
+        return winner
+    complete = {trial.number: trial for trial in history.complete()}
+    if number not in complete:
+        numbers = ", ".join(map(str, sorted(complete)))
+        raise UserError(
+            f"Only a complete trial can be finalized: trial {number} of {study!r} is not. "
+            f"Complete are: {numbers}.",
+            f"mnist-hpo finalize {study} --trial {winner.number}",
+        )
+    return complete[number]
+
+
+def recorded(history: History, trial: Trial) -> Opening | None:
+    """Returns the recorded look at the test set for a trial, if it was finalized before."""
+    done = [o for o in history.openings if o.trial == trial.number and o.result is not None]
+    return done[-1] if done else None
+
+
+def finalize(
+    ledger: Ledger, trial: Trial, trainer: "KerasTrainer", dataset: Dataset, folder: Path
+) -> Final:
+    """Retrains, saves, looks once, records.
+
+    Args:
+        ledger: The study, owned.
+        trial: What `chosen` returned.
+        trainer: Has the whole development set.
+        dataset: Its facts; the test set opened must be the one they name.
+        folder: Where the model and its card go.
+
+    Raises:
+        DataError: the test set is not the one that the dataset's facts name.
+        TrainingError: the retraining diverged.
+    """
+    before = recorded(ledger.history, trial)
+    if before is not None and before.result is not None:
+        if not (folder / CARD).is_file():  # the process died right after the result was recorded
+            write_whole(folder / CARD, card(ledger.history, trial, before.result).encode())
+        return Final(trial=trial, result=before.result, looked_again=False)
+    model = trainer.refit(trial.config, number=trial.number)
+    content = saved(model)
+    write_whole(folder / MODEL, content)
+    look = ledger.open_test(trial.number)
+    test = open_test_set(dataset.name)
+    if test.sha256 != dataset.test_sha256:
+        raise DataError(
+            f"The test set of {dataset.name!r} changed while the winner was trained.",
+            f"mnist-hpo finalize {ledger.history.facts.study}   once the file is whole again",
+        )
+    result = {**tested(model, test).to_json(), "model_sha256": sha256_of(content)}
+    ledger.record_test(look, result)
+    write_whole(folder / CARD, card(ledger.history, trial, result).encode())
+    return Final(trial=trial, result=result, looked_again=True)
+
+
+def saved(model: "keras.Model") -> bytes:
+    """Returns a model as the bytes of a `.keras` file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / MODEL
+        model.save(path)
+        return path.read_bytes()
+
+
+def tested(model: "keras.Model", test: Images) -> TestResult:
+    """Evaluates a model on raw test images."""
+    from search.training import labels_for, with_channel  # noqa: PLC0415 - loads TensorFlow
+
+    x = with_channel(test.x)
+    measures = model.evaluate(
+        x, labels_for(model, test.y), batch_size=500, verbose=0, return_dict=True
+    )
+    predicted = np.argmax(model.predict(x, batch_size=500, verbose=0), axis=1)
+    return evaluate(test.y, predicted, loss=float(measures["loss"]))
+
+
+def card(history: History, trial: Trial, result: Mapping[str, Any]) -> str:
+    """Returns the model's card: what it is, how good, and where it comes from."""
+    facts, score = history.facts, trial.score(history.facts.epochs)
+    record = {
+        "schema_version": 1,
+        "model": MODEL,
+        "sha256": result["model_sha256"],
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "input": "raw pixels 0 to 255, 28 x 28, one channel",
+        "output": "probabilities of the digits 0 to 9",
+        "study": facts.study,
+        "trial": trial.number,
+        "origin": trial.origin,
+        "config": dict(trial.config),
+        "params": trial.params,
+        "macs": trial.macs,
+        "epochs": facts.epochs,
+        "seed": facts.seed,
+        "score": None if score is None else {"mean": score.mean, "std": score.std, "se": score.se},
+        "test": dict(result),
+        "test_set_opened": len(history.openings),
+        "dataset": facts.dataset,
+        "data_sha256": facts.data_sha256,
+        "folds_sha256": facts.folds_sha256,
+        "environment": current_environment(),
+    }
+    return json.dumps(record, indent=2) + "\n"
