@@ -15,6 +15,7 @@ __all__ = [
     "Console",
     "hidden_text",
     "laid_out",
+    "live_console",
     "stderr_console",
     "stdout_console",
     "width_of",

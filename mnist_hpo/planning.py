@@ -7,8 +7,8 @@ from mnist_hpo.formats import duration_text, whole_text
 from mnist_hpo.searching import LazyTrainer
 from search.candidates import Candidates
 from search.errors import StudyError
-from search.proposals import proposer
 from search.records import Budget, Facts, History, Job, Trial
+from search.samplers import proposer
 from search.study import Development
 from search.trainer import Task
 from spaces.catalog import Catalogued

@@ -81,6 +81,8 @@ class DaskEngine(AbstractEngine):
                     processes=True,
                     host="127.0.0.1",
                     dashboard_address=None,
+                    # Without this the scheduler serves HTTP on 8787, or warns that it cannot.
+                    scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
                     memory_limit=0,
                     silence_logs=logging.CRITICAL,
                     env=_WORKER_ENVIRONMENT,

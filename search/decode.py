@@ -8,6 +8,9 @@ A trial's attributes, each written by one commit:
     failure:N             the N-th failed run
     verdict               {"state", "reason", "fold", "epoch"}
 
+Each of these but `attempts` also has an `order`: a number that grows by one with each commit, so
+that the history before any decision can be had again and the decision be checked.
+
 A study's attributes: facts, budget, ending, opening:N.
 """
 
@@ -98,7 +101,10 @@ def decode_trial(number: int, attributes: Attributes, facts: Facts) -> Trial:
         failures=ordered,
         verdict=None
         if verdict is None
-        else Verdict(**{**verdict, "state": TrialState(verdict["state"])}),
+        else Verdict(
+            state=TrialState(verdict["state"]),
+            **{name: verdict[name] for name in ("reason", "fold", "epoch")},
+        ),
     )
 
 
@@ -108,6 +114,23 @@ def _curve(epochs: Mapping[tuple[int, int], Epoch], *, run: int) -> Curve:
     while (run, len(kept)) in epochs:
         kept.append(epochs[run, len(kept)])
     return Curve(tuple(kept), run)
+
+
+def before(attributes: Attributes, order: int) -> Attributes:
+    """Keeps what was committed before a moment; `attempts` decide nothing and stay."""
+    return {
+        key: value
+        for key, value in attributes.items()
+        if not isinstance(value, dict) or value.get("order", -1) < order
+    }
+
+
+def newest_order(attributes: Attributes) -> int:
+    """Returns the order of the newest commit among a trial's attributes; -1 without any."""
+    return max(
+        (value.get("order", -1) for value in attributes.values() if isinstance(value, dict)),
+        default=-1,
+    )
 
 
 def elapsed_in(attributes: Attributes) -> float:

@@ -69,8 +69,9 @@ class SamplerAxis:
             return self._values[suggestion]
         if isinstance(own, Range) and isinstance(suggestion, int | float):
             if own.sampling == "reverse_log":
-                value = own.at(float(suggestion))
-                return round(value) if own.kind == "int" else value
+                # At the ends rounding may leave the range by the last bit.
+                value = min(max(own.at(float(suggestion)), own.low), own.high)
+                return round(value) if own.kind == "int" else float(value)
             return int(suggestion) if own.kind == "int" else float(suggestion)
         raise TypeError(f"{own.name!r} cannot take the suggestion {suggestion!r}.")
 

@@ -230,12 +230,12 @@ class Driver:
 
     def _give_up(self) -> None:
         """Ends now: takes back the attempts of jobs that nobody will wait for."""
-        self._engine.close()
         for job in self._running.values():
             # Whatever ended the search is the news; storage that fails as well is not.
             with contextlib.suppress(SearchError):
                 if self._history.trials[job.trial].verdict is None:
                     self._ledger.release(job)
+        self._engine.close()
 
     def _end(self) -> str:
         budget, epochs = self._history.budget, self._history.facts.epochs

@@ -54,7 +54,7 @@ def stratified_folds(labels: Ints, *, count: int, seed: int = DEFAULT_SEED) -> t
         raise FoldError(f"Cross-validation needs at least 2 folds, got {count}.")
     classes, sizes = np.unique(labels, return_counts=True)
     if len(labels) == 0 or sizes.min() < count:
-        rarest = f"class {classes[sizes.argmin()]} has {sizes.min()}" if len(labels) else "0"
+        rarest = f"class {classes[sizes.argmin()]} has {sizes.min()}" if len(labels) else "got 0"
         raise FoldError(
             f"Each of {count} folds needs an image of every class, but {rarest}. "
             f"Use fewer folds or more images."

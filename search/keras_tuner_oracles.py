@@ -17,7 +17,8 @@ from keras_tuner.engine.trial import TrialStatus
 from sklearn.exceptions import ConvergenceWarning
 
 from search.distributions import SamplerAxis
-from search.proposals import MAX_ATTEMPTS, AbstractProposer, GridProposer, Misfit
+from search.grid import GridProposer
+from search.proposals import MAX_ATTEMPTS, AbstractProposer, Misfit
 from search.records import History, Trial
 from search.seeds import Purpose, seed_for
 from spaces.keras_tuner_bridge import declare

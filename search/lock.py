@@ -4,12 +4,17 @@ import fcntl
 import json
 import os
 import socket
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from search.errors import LedgerError, StudyOwned
+
+_TRIES = 20
+_PAUSE_SECONDS = 0.01
+"""Together how long an owner-to-be tries: a reader in `is_owned` has the lock for microseconds."""
 
 
 class StudyLock:
@@ -38,11 +43,9 @@ class StudyLock:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise LedgerError(f"Cannot write the lock {self._path}: {error.strerror}.") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _taken(descriptor):
             os.close(descriptor)
-            raise StudyOwned(self._study, owner_of(self._path) or "another process") from None
+            raise StudyOwned(self._study, owner_of(self._path) or "another process")
         owner = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
@@ -69,6 +72,17 @@ class StudyLock:
         trace: TracebackType | None,
     ) -> None:
         self.release()
+
+
+def _taken(descriptor: int) -> bool:
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return True
+    return False
 
 
 def is_owned(path: Path) -> bool:

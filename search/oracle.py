@@ -76,6 +76,11 @@ class OptunaOracle(keras_tuner.Oracle):
             self.seed = seed  # the base class takes 0 for no seed
         self._sampler = OPTUNA_SAMPLERS[sampler] if isinstance(sampler, str) else sampler
 
+    @property
+    def sampler(self) -> SamplerFactory:
+        """What builds the sampler from a seed."""
+        return self._sampler
+
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Returns the values of a new trial, every active one of them.
 

@@ -6,12 +6,11 @@ interrupted study proposes what an uninterrupted one would.
 """
 
 import abc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, final
 
-import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
@@ -19,7 +18,6 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from search.distributions import SamplerAxis
-from search.errors import StudyError
 from search.quiet import quiet_optuna
 from search.records import History, Trial
 from search.seeds import Purpose, seed_for
@@ -156,68 +154,6 @@ def _seen(trial: Trial, history: History) -> FrozenTrial | None:
     return visible(history.facts.space, trial.config, None if score is None else score.mean)
 
 
-@final
-class GridProposer(AbstractProposer):
-    """Visits every point of a small space once, in a seeded random order.
-
-    Optuna's GridSampler takes no conditional dimensions, so the points are listed here.
-    """
-
-    name = "grid"
-
-    LEVELS = 5
-    """Points on a continuous range."""
-
-    MOST = 20_000
-    """Points a grid may have: more than anyone trains, and still listed in a second."""
-
-    def propose(self, history: History, misfit: Misfit) -> Config | None:
-        """Returns the next point that no trial has."""
-        used = {trial.key for trial in history.trials}
-        points: list[Config] = list(grid_points(history.facts.space, self.LEVELS))
-        rng = np.random.default_rng(seed_for(history.facts.seed, Purpose.GRID))
-        for index in rng.permutation(len(points)):
-            point = points[int(index)]
-            if config_key(point) not in used and misfit(point) is None:
-                return point
-        return None
-
-    def refuse(self, space: Space) -> str | None:
-        """Refuses a space with too many points."""
-        count = 0
-        for count, _ in enumerate(grid_points(space, self.LEVELS), start=1):
-            if count > self.MOST:
-                return (
-                    f"A grid has at most {self.MOST:,} points; the space {space.name!r} has "
-                    f"more. Narrow it with --set and --fix, or use --sampler random."
-                )
-        return None
-
-
-def grid_points(space: Space, levels: int) -> Iterator[Config]:
-    """Yields every configuration of the grid once, conditions respected.
-
-    Args:
-        space: What to list.
-        levels: Points on each continuous range.
-    """
-
-    def below(index: int, config: dict[str, Value]) -> Iterator[Config]:
-        if index == len(space.dimensions):
-            yield dict(config)
-            return
-        dimension = space.dimensions[index]
-        if not all(condition.holds(config) for condition in dimension.when):
-            yield from below(index + 1, config)
-            return
-        for value in dimension.grid(levels):
-            config[dimension.name] = value
-            yield from below(index + 1, config)
-        del config[dimension.name]
-
-    yield from below(0, {})
-
-
 def _tpe(seed: int) -> BaseSampler:
     # group=True models the values that are active together; without it only the parameters
     # that every trial has are modelled jointly, which in this space are few.
@@ -230,32 +166,3 @@ def _random(seed: int) -> BaseSampler:
 
 OPTUNA_SAMPLERS: Mapping[str, SamplerFactory] = MappingProxyType({"tpe": _tpe, "random": _random})
 """Optuna's samplers, by the name that `--sampler` and `OptunaOracle` take."""
-
-KERAS_TUNER_SAMPLERS = ("kt-random", "kt-grid", "kt-bayesian")
-"""Keras Tuner's own oracles, by the name that `--sampler` takes."""
-
-SAMPLERS = (*OPTUNA_SAMPLERS, "grid", *KERAS_TUNER_SAMPLERS)
-"""Every sampler by the name that `--sampler` takes."""
-
-
-def proposer(name: str) -> AbstractProposer:
-    """Returns the sampler called `name`.
-
-    Raises:
-        StudyError: there is none; Keras Tuner's Hyperband is refused with the reason.
-    """
-    if name in OPTUNA_SAMPLERS:
-        return OptunaProposer(name, OPTUNA_SAMPLERS[name])
-    if name == "grid":
-        return GridProposer()
-    if name in KERAS_TUNER_SAMPLERS:
-        # Keras Tuner imports TensorFlow: only who asks for its oracles waits for it.
-        from search.keras_tuner_oracles import KerasTunerProposer  # noqa: PLC0415
-
-        return KerasTunerProposer(name)
-    if name in {"kt-hyperband", "hyperband"}:
-        raise StudyError(
-            "Keras Tuner's Hyperband decides itself how many epochs a trial gets, so its trials "
-            "are not comparable by a 5-fold mean at the last epoch. Use --sampler tpe."
-        )
-    raise StudyError(f"There is no sampler {name!r}; there are: {', '.join(SAMPLERS)}.")

@@ -119,8 +119,30 @@ def _roll_back(ledger: Path, study: str) -> None:
         db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
 
 
-def load(db: sqlite3.Connection, ledger: Path, study: str) -> History:
-    """Builds a history from an open ledger."""
+def history_before(ledger: Path, study: str, trial: int) -> History:
+    """Returns the history that the proposal of a trial was made from.
+
+    Whatever the number of workers, and however often the study was killed: the ledger keeps
+    the order of its commits, and this history gives the trial's configuration again.
+
+    Raises:
+        UnknownStudy: the ledger holds no study of that name.
+        LedgerError: as in `read`.
+    """
+    with connected(ledger, study) as db:
+        return load(db, ledger, study, before_trial=trial)
+
+
+def newest_order(db: sqlite3.Connection, study: str) -> int:
+    """Returns the order of a study's newest commit; -1 before the first."""
+    row = db.execute("SELECT study_id FROM studies WHERE study_name = ?", (study,)).fetchone()
+    return max((decode.newest_order(own) for own in _trials(db, row[0]).values()), default=-1)
+
+
+def load(
+    db: sqlite3.Connection, ledger: Path, study: str, *, before_trial: int | None = None
+) -> History:
+    """Builds a history from an open ledger, whole or as it was before a trial was proposed."""
     with db:
         db.execute("BEGIN")  # one snapshot for all the reads below
         try:
@@ -128,6 +150,9 @@ def load(db: sqlite3.Connection, ledger: Path, study: str) -> History:
                 name: key for key, name in db.execute("SELECT study_id, study_name FROM studies")
             }
         except sqlite3.OperationalError as error:
+            if db.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
+                # A process died between creating the file and its first table.
+                raise UnknownStudy(study, ()) from error
             raise LedgerError(f"{ledger} is no ledger: {error}.") from error
         if study not in names:
             raise UnknownStudy(study, tuple(names))
@@ -149,6 +174,10 @@ def load(db: sqlite3.Connection, ledger: Path, study: str) -> History:
             )
         facts, budget, ending = decode.decode_study(attributes)
         trials = _trials(db, names[study])
+    if before_trial is not None:
+        order = trials[before_trial]["candidate"]["order"]
+        then = {number: decode.before(own, order) for number, own in trials.items()}
+        trials = {number: dict(own) for number, own in then.items() if "candidate" in own}
     return History(
         facts=facts,
         budget=budget,

@@ -54,6 +54,7 @@ class Ledger:
             rows = db.execute(
                 "SELECT number, trial_id, state FROM trials WHERE study_id = ?", (self._study_id,)
             ).fetchall()
+            self._order = reader.newest_order(db, study)
         self._ids: dict[int, int] = {number: trial_id for number, trial_id, _ in rows}
         for number, _, state in rows:
             if state == OptunaState.RUNNING.name:
@@ -145,7 +146,7 @@ class Ledger:
             datetime_complete=None,
             params=params,
             distributions=recorded_all(self._history.facts.space, params),
-            user_attrs={"candidate": decode.encode_candidate(trial)},
+            user_attrs={"candidate": self._ordered(decode.encode_candidate(trial))},
             system_attrs={},
             intermediate_values={},
         )
@@ -184,7 +185,7 @@ class Ledger:
             self._set(
                 job.trial,
                 decode.epoch_key(job.fold, job.run, number),
-                decode.encode_epoch(epoch, elapsed),
+                self._ordered(decode.encode_epoch(epoch, elapsed)),
             )
             self._report(job.trial, job.fold, number, epoch)
             curves = list(trial.curves)
@@ -198,7 +199,8 @@ class Ledger:
         """Commits a failed run of a fold; after the last retry the trial is failed."""
         trial = self._history.trials[trial_number]
         count = len(trial.failures)
-        self._set(trial_number, f"failure:{count}", {**asdict(failure), "elapsed": elapsed})
+        fact = self._ordered({**asdict(failure), "elapsed": elapsed})
+        self._set(trial_number, f"failure:{count}", fact)
         curves = list(trial.curves)
         curves[failure.fold] = Curve((), curves[failure.fold].run + 1)
         trial = replace(trial, failures=(*trial.failures, failure), curves=tuple(curves))
@@ -223,7 +225,7 @@ class Ledger:
 
     def judge(self, trial_number: int, verdict: Verdict) -> None:
         """Commits a final verdict."""
-        self._set(trial_number, "verdict", decode.encode_verdict(verdict))
+        self._set(trial_number, "verdict", self._ordered(decode.encode_verdict(verdict)))
         trial = replace(self._history.trials[trial_number], verdict=verdict)
         self._history = self._history.with_trial(trial)
         self._tell(trial)
@@ -253,6 +255,11 @@ class Ledger:
         openings[number] = replace(openings[number], result=result)
         self._set_study(f"opening:{number}", asdict(openings[number]))
         self._history = replace(self._history, openings=tuple(openings))
+
+    def _ordered(self, fact: dict[str, Any]) -> dict[str, Any]:
+        """Adds the place of a fact among all commits of the study."""
+        self._order += 1
+        return {**fact, "order": self._order}
 
     def _trial(self, job: Job) -> Trial:
         return self._history.trials[job.trial]

@@ -16,8 +16,9 @@ from search.engine import AbstractEngine, InlineEngine
 from search.errors import EnvironmentChanged, StudyError
 from search.folds import Fold, Ints, folds_sha256, stratified_folds
 from search.policy import POLICIES
-from search.proposals import AbstractProposer, proposer
+from search.proposals import AbstractProposer
 from search.records import Budget, Facts
+from search.samplers import proposer
 from search.store import Ledger
 from spaces.architecture import Size
 from spaces.space import Config, Space

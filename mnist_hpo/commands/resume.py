@@ -96,6 +96,6 @@ def command(  # noqa: PLR0913 - one parameter an option
         baselines=invitation.taken,
         view=view,
     )
-    if not as_json:
+    if code == 0 and not as_json:
         show_study(context, name, results=results, storage=storage, color=color)
     return code

@@ -12,8 +12,8 @@ from search.checkpoints import CheckpointFolder
 from search.driver import Driver
 from search.engine import AbstractEngine, InlineEngine
 from search.policy import FullPolicy
-from search.proposals import proposer
 from search.records import Budget, Facts
+from search.samplers import proposer
 from search.store import Ledger
 from search.testing import ScriptedTrainer, facts
 from search.trainer import AbstractTrainer
@@ -22,7 +22,7 @@ from spaces.errors import ImpossibleModel
 from spaces.space import Config
 
 
-def size_of(config: Config) -> Size:
+def _size_of(config: Config) -> Size:
     """A width above 60 is impossible; the others weigh their width in thousands."""
     if config.get("documented") == "heavy":
         return Size(params=61_025_674, macs=89_620_000)
@@ -57,7 +57,7 @@ class Study:
         return Driver(
             ledger=ledger,
             policy=FullPolicy(),
-            candidates=Candidates(proposer(self.facts.sampler), size_of, baselines),
+            candidates=Candidates(proposer(self.facts.sampler), _size_of, baselines),
             engine=engine,
             checkpoints=CheckpointFolder(self.folder / "checkpoints"),
             listen=listen or self.told.append,
@@ -82,3 +82,9 @@ def new_study(tmp_path: Path) -> Callable[..., Study]:
         return Study(folder, facts(**changes), budget or Budget(trials=3))
 
     return make
+
+
+@pytest.fixture
+def size_of() -> Callable[[Config], Size]:
+    """The arithmetic that these studies measure configurations by."""
+    return _size_of

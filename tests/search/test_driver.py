@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from search import events, reader
-from search.candidates import Baseline
+from search.candidates import Baseline, Candidates
 from search.driver import MAX_STARTS, Driver
 from search.errors import EnvironmentChanged, TooManyFailures
 from search.records import Budget, History, Job, TrialState
+from search.samplers import proposer
 from search.store import Ledger
 from search.testing import ScriptedTrainer, scripted_accuracy
 from search.trainer import AbstractTrainer, Task, Trained
@@ -296,3 +297,20 @@ def test_a_model_over_the_checkpoint_limit_trains_whole_folds(new_study: Make) -
     ledger.close()
 
     assert [(job.start, job.stop) for job in seen] == [(0, 4)] * 3
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
+def test_every_proposal_can_be_had_again_from_the_ledger(
+    new_study: Make, size_of: Any, sampler: str
+) -> None:
+    """The ledger keeps the order of its commits, so each decision can be checked afterwards."""
+    study = new_study(budget=Budget(trials=14), sampler=sampler)
+    stopped_after(study, 17)
+    study.run()
+
+    for trial in history_of(study).trials:
+        before = reader.history_before(study.path, "demo", trial.number)
+        assert len(before.trials) == trial.number
+        again = Candidates(proposer(sampler), size_of).next(before)
+        assert again is not None
+        assert again.config == trial.config

@@ -216,7 +216,20 @@ def test_reading_creates_and_changes_nothing(ledger: Ledger, path: Path, tmp_pat
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")} == before
 
 
-@pytest.mark.parametrize("content", [b"", b"not a database", b"SQLite format 3\0" + bytes(200)])
+def test_an_empty_file_holds_no_study(tmp_path: Path) -> None:
+    """A process died between creating the file and its first table: the name is free."""
+    path = tmp_path / "study.db"
+    path.touch()
+
+    with pytest.raises(UnknownStudy):
+        reader.read(path, "demo")
+    ledger = Ledger.create(path, STUDY, Budget(trials=3))
+    ledger.close()
+
+    assert ledger.history.facts == STUDY
+
+
+@pytest.mark.parametrize("content", [b"not a database", b"SQLite format 3\0" + bytes(200)])
 def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path, content: bytes) -> None:
     """With the file's name, by readers and by the owner to be."""
     path = tmp_path / "study.db"

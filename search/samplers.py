@@ -1,0 +1,34 @@
+"""Every sampler by its name: Optuna's, the grid, and Keras Tuner's own oracles."""
+
+from search.errors import StudyError
+from search.grid import GridProposer
+from search.proposals import OPTUNA_SAMPLERS, AbstractProposer, OptunaProposer
+
+KERAS_TUNER_SAMPLERS = ("kt-random", "kt-grid", "kt-bayesian")
+"""Keras Tuner's own oracles, by the name that `--sampler` takes."""
+
+SAMPLERS = (*OPTUNA_SAMPLERS, "grid", *KERAS_TUNER_SAMPLERS)
+"""Every sampler by the name that `--sampler` takes."""
+
+
+def proposer(name: str) -> AbstractProposer:
+    """Returns the sampler called `name`.
+
+    Raises:
+        StudyError: there is none; Keras Tuner's Hyperband is refused with the reason.
+    """
+    if name in OPTUNA_SAMPLERS:
+        return OptunaProposer(name, OPTUNA_SAMPLERS[name])
+    if name == "grid":
+        return GridProposer()
+    if name in KERAS_TUNER_SAMPLERS:
+        # Keras Tuner imports TensorFlow: only who asks for its oracles waits for it.
+        from search.keras_tuner_oracles import KerasTunerProposer  # noqa: PLC0415
+
+        return KerasTunerProposer(name)
+    if name in {"kt-hyperband", "hyperband"}:
+        raise StudyError(
+            "Keras Tuner's Hyperband decides itself how many epochs a trial gets, so its trials "
+            "are not comparable by a 5-fold mean at the last epoch. Use --sampler tpe."
+        )
+    raise StudyError(f"There is no sampler {name!r}; there are: {', '.join(SAMPLERS)}.")

@@ -1,0 +1,52 @@
+"""A search of scripted curves, made to be killed: acknowledges each commit on stdout.
+
+Usage: child.py FOLDER TRIALS SAMPLER
+"""
+
+import sys
+from pathlib import Path
+
+from search import events
+from search.candidates import Candidates
+from search.checkpoints import CheckpointFolder
+from search.driver import Driver
+from search.engine import InlineEngine
+from search.errors import StudyError
+from search.policy import FullPolicy
+from search.records import Budget
+from search.samplers import proposer
+from search.store import Ledger
+from search.testing import ScriptedTrainer, facts
+from spaces.architecture import Size
+
+
+def acknowledge(event: events.Event) -> None:
+    """Prints what was just committed."""
+    if isinstance(event, events.EpochsCommitted):
+        job = event.job
+        value = event.history.trials[job.trial].curves[job.fold].accuracies[-1]
+        print(job.trial, job.fold, job.start, value.hex(), flush=True)
+
+
+def main(folder: Path, trials: int, sampler: str) -> None:
+    """Starts the study or goes on with it."""
+    path = folder / "study.db"
+    try:
+        ledger = Ledger.create(path, facts(sampler=sampler), Budget(trials=trials))
+    except StudyError:
+        ledger = Ledger.open(path, "demo")
+    engine = InlineEngine()
+    engine.start(ScriptedTrainer(seconds=0.01))
+    driver = Driver(
+        ledger=ledger,
+        policy=FullPolicy(),
+        candidates=Candidates(proposer(sampler), lambda _: Size(params=1000, macs=1000)),
+        engine=engine,
+        checkpoints=CheckpointFolder(folder / "checkpoints"),
+        listen=acknowledge,
+    )
+    print("done", driver.run(), flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

@@ -1,0 +1,271 @@
+"""A real study on disk, written by the ledger itself; its numbers can be checked by hand."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from mnist_hpo import cli
+from search.records import (
+    Budget,
+    Curve,
+    Epoch,
+    Facts,
+    Failure,
+    History,
+    Job,
+    Trial,
+    TrialState,
+    Verdict,
+)
+from search.store import Ledger
+from spaces.cnn_space import CNN_SPACE
+
+FOLDS = 5
+EPOCHS = 3
+
+# Accuracies at the last epoch, fold by fold. Trial 1 is best. Trial 0 gained and lost against
+# it, a tie; trial 2 lost 0.002 to 0.003 on every fold, no tie.
+LAST = {
+    0: (0.9915, 0.9925, 0.9918, 0.9922, 0.9915),
+    1: (0.9920, 0.9924, 0.9915, 0.9926, 0.9920),
+    2: (0.9900, 0.9899, 0.9890, 0.9899, 0.9892),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a run of the program left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    """Runs the program in this process, as if piped, and returns exit code and both streams."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "MNIST_HPO_RESULTS", "MNIST_HPO_STORAGE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*arguments: object, charset: str = "utf-8", **environment: object) -> Ran:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, str(value))
+        runner = CliRunner(charset=charset)
+        with runner.isolation() as (out, err, _):
+            code = cli.main([str(argument) for argument in arguments])
+            sys.stdout.flush()
+            sys.stderr.flush()
+            return Ran(code, out.getvalue().decode(charset), err.getvalue().decode(charset))
+
+    return call
+
+
+@pytest.fixture
+def facts() -> Facts:
+    return _facts()
+
+
+def _facts(**changes: Any) -> Facts:
+    plain = Facts(
+        study="mnist",
+        dataset="mnist-5k",
+        data_sha256="ab" * 32,
+        images=4000,
+        folds=FOLDS,
+        folds_sha256="cd" * 32,
+        epochs=EPOCHS,
+        seed=7,
+        policy="full",
+        sampler="tpe",
+        model="cnn",
+        space=CNN_SPACE,
+        ranges={},
+        fixed={},
+        baselines="none",
+        max_params=2_000_000,
+        max_macs=20_000_000,
+        precision="float32",
+        created="2026-11-21T20:41:00+00:00",
+        environment={"python": "3.11.2", "keras": "3.15.1"},
+    )
+    return replace(plain, **changes)
+
+
+def epoch(accuracy: float, seconds: float = 1.5) -> Epoch:
+    return Epoch(
+        valid_accuracy=accuracy,
+        valid_loss=0.03,
+        train_accuracy=0.99,
+        train_loss=0.04,
+        seconds=seconds,
+    )
+
+
+def curve_to(last: float, epochs: int = EPOCHS) -> tuple[Epoch, ...]:
+    """A curve that gains 0.01 an epoch and ends at `last`."""
+    return tuple(epoch(last - 0.01 * (epochs - 1 - i)) for i in range(epochs))
+
+
+def candidate(number: int, folds: int = FOLDS, **values: Any) -> Trial:
+    config = CNN_SPACE.active({**CNN_SPACE.defaults(), **values})
+    return Trial(
+        number=number,
+        config=config,
+        origin="tpe",
+        params=121_354 + number,
+        macs=2_800_000,
+        curves=(Curve(),) * folds,
+        attempts=((0, 0),) * folds,
+    )
+
+
+@pytest.fixture
+def make_candidate() -> Callable[..., Trial]:
+    return candidate
+
+
+@pytest.fixture
+def make_history() -> Callable[..., History]:
+    """Builds a history in memory from accuracies: a list of curves a trial."""
+
+    def make(
+        trials: Sequence[Sequence[Sequence[float]]], *, trial_budget: int | None = 30, **facts: Any
+    ) -> History:
+        folds = len(trials[0]) if trials else FOLDS
+        own = _facts(**{"folds": folds, **facts})
+        built = tuple(
+            replace(
+                candidate(number, folds),
+                curves=tuple(Curve(tuple(epoch(value) for value in curve)) for curve in curves),
+            )
+            for number, curves in enumerate(trials)
+        )
+        return History(facts=own, budget=Budget(trials=trial_budget), trials=built)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with one interrupted study of eight trials."""
+    results = tmp_path_factory.mktemp("written") / "results"
+    _write_study(results)
+    return results
+
+
+@pytest.fixture
+def results(written: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy of that folder, which the test may break; no test may change it unawares."""
+    results = tmp_path / "results"
+    shutil.copytree(written, results)
+    return (yield results)
+
+
+@pytest.fixture
+def make_study() -> Callable[..., None]:
+    """Writes such a study under another name or with other facts, or one without trials."""
+    return _write_study
+
+
+@pytest.fixture
+def end_study(results: Path) -> Callable[..., None]:
+    """Ends the study in `results`; with a result of the test set, finalizes it as well."""
+
+    def end(result: Any = None) -> None:
+        ledger = Ledger.open(results / "mnist/study.db", "mnist")
+        try:
+            ledger.end("8 trials")
+            if result is not None:
+                ledger.record_test(ledger.open_test(1), result)
+        finally:
+            ledger.close()
+
+    return end
+
+
+def _write_study(
+    results: Path, study: str = "mnist", *, empty: bool = False, **facts: Any
+) -> None:
+    ledger = Ledger.create(
+        results / study / "study.db", _facts(study=study, **facts), Budget(trials=8)
+    )
+    try:
+        if not empty:
+            _write_trials(ledger)
+    finally:
+        ledger.close()
+
+
+def _write_trials(ledger: Ledger) -> None:
+    configs: list[dict[str, Any]] = [
+        {"conv_layers": 3, "filters_1": 32, "filters_2": 64, "filters_3": 64, "adam_lr": 9.4e-4},
+        {"filters_1": 32, "filters_2": 128, "adam_lr": 1.1e-3},
+        {"filters_1": 16, "filters_2": 32, "adam_lr": 1.6e-3},
+        {"filters_1": 8, "filters_2": 8, "adam_lr": 3.1e-3},
+        {"filters_1": 128, "filters_2": 128, "adam_lr": 1e-3},
+        {"conv_layers": 1, "filters_1": 8, "adam_lr": 8.7e-4},
+        {"filters_1": 64, "filters_2": 64, "adam_lr": 2e-3},
+        {"filters_1": 64, "filters_2": 32, "adam_lr": 2.4e-3},
+    ]
+    for number, values in enumerate(configs):
+        ledger.add(candidate(number, **values))
+    for number, last in LAST.items():
+        for fold, value in enumerate(last):
+            _train(ledger, number, fold, curve_to(value))
+    # 3 is stopped at 3.3, 4 fails at 1.1, 5 is paused at 2.2, 6 at 1.1, 7 was never begun.
+    for fold in range(3):
+        _train(ledger, 3, fold, curve_to(0.9850 + 0.0001 * fold))
+    verdict = Verdict(state=TrialState.STOPPED, reason="cannot beat #1")
+    ledger.judge(3, verdict)
+    ledger.start(Job(trial=4, fold=0, start=0, stop=1))
+    failure = Failure(fold=0, epoch=0, run=0, message="out of memory", traceback="Traceback ...\n")
+    ledger.fail(failure, 4, elapsed=80.0)
+    _train(ledger, 5, 0, curve_to(0.9800))
+    _train(ledger, 5, 1, curve_to(0.9800)[:2])
+    _train(ledger, 6, 0, curve_to(0.9700)[:1])
+
+
+def _train(ledger: Ledger, number: int, fold: int, epochs: tuple[Epoch, ...]) -> None:
+    job = Job(trial=number, fold=fold, start=0, stop=len(epochs))
+    ledger.start(job)
+    ledger.record(job, epochs, elapsed=60.0)
+
+
+@pytest.fixture
+def untouched() -> Callable[[Path], dict[str, tuple[int, int]]]:
+    """Returns sizes and times of everything below a folder, to compare before and after."""
+
+    def look(folder: Path) -> dict[str, tuple[int, int]]:
+        return {
+            str(path.relative_to(folder)): (path.stat().st_size, path.stat().st_mtime_ns)
+            for path in sorted(folder.rglob("*"))
+        }
+
+    return look
+
+
+@pytest.fixture
+def fresh() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs Python code in another interpreter, from a clean environment."""
+    root = Path(cli.__file__).parent.parent
+    clean = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR") if key in os.environ}
+
+    def call(code: str, *arguments: object, **environment: str) -> Any:
+        return subprocess.run(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=root,
+            env=clean | environment,
+            check=False,
+        )
+
+    return call

