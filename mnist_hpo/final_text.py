@@ -6,7 +6,7 @@ from pathlib import Path
 from mnist_hpo.formats import score_text, whole_text
 from mnist_hpo.ranking import standings
 from mnist_hpo.statistics import TestResult
-from mnist_hpo.winner import MODEL, Final
+from mnist_hpo.winner import Final, model_path
 from search.records import History
 from spaces.documented import DOCUMENTED
 
@@ -32,8 +32,10 @@ def final_lines(history: History, final: Final, folder: Path) -> Iterator[str]:
     if not final.looked_again:
         yield "             recorded before; the test set stayed closed"
     yield "mixed up     " + ("    ".join(_confusions(result)) or "nothing")
+    path = model_path(folder, history, trial)
+    there = "" if path.is_file() else " (no longer there)"
     yield (
-        f"model        {folder / MODEL}  sha256 {final.result['model_sha256'][:8]}..  "
+        f"model        {path}{there}  sha256 {final.result['model_sha256'][:8]}..  "
         f"{facts.epochs} epochs, seed {facts.seed}"
     )
     yield ""

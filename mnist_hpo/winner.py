@@ -20,7 +20,7 @@ from mnist_hpo.errors import DataError, NoResultError, UserError
 from mnist_hpo.statistics import TestResult, evaluate
 from search.environment import current_environment
 from search.files import sha256_of, write_whole
-from search.records import History, Opening, Trial
+from search.records import History, Trial
 from search.store import Ledger
 
 if TYPE_CHECKING:
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
     from search.training import KerasTrainer
 
-MODEL = "best.keras"
-CARD = "best.json"
+
+def model_path(folder: Path, history: History, trial: Trial) -> Path:
+    """Returns where a finalized model lies: the winner's is `best.keras`, others have numbers."""
+    return folder / ("best.keras" if trial == history.incumbent else f"trial-{trial.number}.keras")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +73,18 @@ def chosen(history: History, number: int | None) -> Trial:
     return complete[number]
 
 
-def recorded(history: History, trial: Trial) -> Opening | None:
-    """Returns the recorded look at the test set for a trial, if it was finalized before."""
-    done = [o for o in history.openings if o.trial == trial.number and o.result is not None]
-    return done[-1] if done else None
+def finalized(history: History, trial: Trial, folder: Path) -> Final | None:
+    """Returns what was recorded of a trial if it was finalized before, else None.
+
+    A process that died right after the record left no card: it is written now.
+    """
+    for opening in reversed(history.openings):
+        if opening.trial == trial.number and opening.result is not None:
+            final = Final(trial=trial, result=opening.result, looked_again=False)
+            if not model_path(folder, history, trial).with_suffix(".json").is_file():
+                write_card(final, history, folder)
+            return final
+    return None
 
 
 def finalize(
@@ -93,14 +103,13 @@ def finalize(
         DataError: the test set is not the one that the dataset's facts name.
         TrainingError: the retraining diverged.
     """
-    before = recorded(ledger.history, trial)
-    if before is not None and before.result is not None:
-        if not (folder / CARD).is_file():  # the process died right after the result was recorded
-            write_whole(folder / CARD, card(ledger.history, trial, before.result).encode())
-        return Final(trial=trial, result=before.result, looked_again=False)
+    before = finalized(ledger.history, trial, folder)
+    if before is not None:
+        return before  # another process did it since the caller looked
+    path = model_path(folder, ledger.history, trial)
     model = trainer.refit(trial.config, number=trial.number)
     content = saved(model)
-    write_whole(folder / MODEL, content)
+    write_whole(path, content)
     look = ledger.open_test(trial.number)
     test = open_test_set(dataset.name)
     if test.sha256 != dataset.test_sha256:
@@ -110,14 +119,15 @@ def finalize(
         )
     result = {**tested(model, test).to_json(), "model_sha256": sha256_of(content)}
     ledger.record_test(look, result)
-    write_whole(folder / CARD, card(ledger.history, trial, result).encode())
-    return Final(trial=trial, result=result, looked_again=True)
+    final = Final(trial=trial, result=result, looked_again=True)
+    write_card(final, ledger.history, folder)
+    return final
 
 
 def saved(model: "keras.Model") -> bytes:
     """Returns a model as the bytes of a `.keras` file."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / MODEL
+        path = Path(folder) / "model.keras"
         model.save(path)
         return path.read_bytes()
 
@@ -134,12 +144,18 @@ def tested(model: "keras.Model", test: Images) -> TestResult:
     return evaluate(test.y, predicted, loss=float(measures["loss"]))
 
 
+def write_card(final: Final, history: History, folder: Path) -> None:
+    """Writes the card beside the model."""
+    path = model_path(folder, history, final.trial).with_suffix(".json")
+    write_whole(path, card(history, final.trial, final.result).encode())
+
+
 def card(history: History, trial: Trial, result: Mapping[str, Any]) -> str:
     """Returns the model's card: what it is, how good, and where it comes from."""
     facts, score = history.facts, trial.score(history.facts.epochs)
     record = {
         "schema_version": 1,
-        "model": MODEL,
+        "model": model_path(Path(), history, trial).name,
         "sha256": result["model_sha256"],
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "input": "raw pixels 0 to 255, 28 x 28, one channel",

@@ -94,7 +94,12 @@ class DaskEngine(AbstractEngine):
                 signal.signal(signal.SIGINT, before)
 
     def free(self) -> int:
-        return self._count - len(self._running)
+        # While a killed worker is being restarted, a task for it would queue behind another's
+        # and die with that, blamed for it.
+        unplaced = sum(address == "" for _, address in self._running.values())
+        idle = len(self._idle()) - unplaced
+        # With none alive and none running one task may wait for the first to come back.
+        return max(idle, 0 if self._running else 1)
 
     def is_warm(self, job: Job) -> bool:
         return self._warm_worker(job) is not None

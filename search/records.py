@@ -222,10 +222,6 @@ class Budget:
     trials: int | None = None
     minutes: float | None = None
 
-    def covers(self, other: "Budget") -> bool:
-        """Says whether this budget allows at least what `other` allows."""
-        return _at_least(self.trials, other.trials) and _at_least(self.minutes, other.minutes)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
@@ -356,7 +352,3 @@ class History:
         if trial.number in running:
             return TrialState.RUNNING
         return TrialState.STOPPED if self.is_done else TrialState.PAUSED
-
-
-def _at_least(limit: float | None, other: float | None) -> bool:
-    return limit is None or (other is not None and limit >= other)

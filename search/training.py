@@ -222,8 +222,9 @@ def with_channel(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def labels_for(model: keras.Model, y: Ints) -> npt.NDArray[Any]:
     """Returns the labels in the form that the model's loss takes: one-hot or integers."""
-    loss = model.loss if isinstance(model.loss, str) else getattr(model.loss, "name", "")
-    if loss == "categorical_crossentropy":
+    loss = model.loss
+    name = loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", ""))
+    if name == "categorical_crossentropy":
         return np.asarray(keras.utils.to_categorical(y, model.output_shape[-1]))
     return y
 

@@ -1,9 +1,7 @@
 """`CrossValidationTuner`: a resumable, cross-validated study behind Keras Tuner's interface."""
 
-import contextlib
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +9,12 @@ import keras
 import keras_tuner
 from keras_tuner.engine.trial import Trial as TunerTrial
 
-from search import events, reader, tuner_text
-from search.checkpoints import CheckpointFolder
-from search.errors import StudyError, UnknownStudy
-from search.lock import StudyLock
+from search import events, tuner_text
+from search.errors import StudyError
 from search.oracle import OptunaOracle
-from search.records import Budget, Facts, History
+from search.records import Budget, History
 from search.store import Ledger
-from search.study import (
-    Choices,
-    Development,
-    check_unchanged,
-    driver_for,
-    engine_for,
-    facts_of,
-    folds_for,
-)
+from search.study import Choices, check_unchanged, driver_for, engine_for, facts_of
 from search.training import KerasTrainer, prepare_process
 from search.tuner_models import Entries, UserNetworks, name_of, space_of
 from search.tuner_oracle import LedgerOracle
@@ -37,19 +25,10 @@ from search.tuner_settings import (
     described,
     development_set,
 )
+from search.tuner_study import history_at, opened, remove_study, total, trainer_for
 
 _HOOKS = ("run_trial", "on_trial_begin", "on_trial_end", "on_epoch_begin", "on_epoch_end")
 """What Keras Tuner calls during a search, and this tuner never does."""
-
-_FIXED = {
-    "epochs": "epochs",
-    "folds": "folds",
-    "sampler": "the oracle's sampler",
-    "retries": "max_retries_per_trial",
-    "max_params": "max_model_size",
-    "fit": "arguments for fit",
-}
-"""Fields of `Facts` that a script states each time, by the name that it knows."""
 
 
 class CrossValidationTuner(keras_tuner.Tuner):
@@ -173,7 +152,7 @@ class CrossValidationTuner(keras_tuner.Tuner):
         prepare_process(keras.config.dtype_policy().name)
         space = space_of(self.hypermodel, self._entries, data, fit_options)
         wanted = facts_of(
-            self._name,
+            self._folder.name,
             data,
             model=name_of(self.hypermodel),
             space=space,
@@ -181,9 +160,12 @@ class CrossValidationTuner(keras_tuner.Tuner):
             asked=self._asked,
         )
         say = _print if verbose else _silent
-        with self._ledger(wanted) as ledger:
+        if self._overwrite:
+            remove_study(self._path)
+            self._overwrite = False  # another search of this tuner goes on
+        with opened(self._path, wanted, self._budget, with_seed=self._seed is not None) as ledger:
             facts, ending = ledger.history.facts, ledger.history.ending
-            budget = self._total(ledger.history)
+            budget = total(self._budget, ledger.history)
             is_done = ending is not None and ending.budget == budget
             # A finished study trains nothing more, so nothing can differ.
             allow_drift = self._allow_drift or is_done
@@ -191,7 +173,7 @@ class CrossValidationTuner(keras_tuner.Tuner):
             networks = UserNetworks(
                 hypermodel=self.hypermodel, space=facts.space, shape=data.x.shape[1:]
             )
-            self._trainer = _trainer(facts, data, networks, fit_options)
+            self._trainer = trainer_for(facts, data, networks, fit_options)
             if is_done and ending is not None:
                 say(tuner_text.done(ledger.history, ending.reason))
                 return
@@ -258,20 +240,11 @@ class CrossValidationTuner(keras_tuner.Tuner):
         return Path(str(self.directory)) / str(self.project_name)
 
     @property
-    def _name(self) -> str:
-        return self._folder.name
-
-    @property
     def _path(self) -> Path:
         return self._folder / "study.db"
 
     def _history(self) -> History | None:
-        if not self._path.is_file():
-            return None
-        try:
-            return reader.read(self._path, self._name).history
-        except UnknownStudy:
-            return None  # a process died before it could state the facts
+        return history_at(self._path)
 
     def _choices(self, fit_options: dict[str, Any]) -> Choices:
         return Choices(
@@ -288,52 +261,6 @@ class CrossValidationTuner(keras_tuner.Tuner):
             ranges={},
             fixed={},
             fit=described(fit_options),
-        )
-
-    @contextlib.contextmanager
-    def _ledger(self, wanted: Facts) -> Iterator[Ledger]:
-        """Opens the study, or starts it, and gives it back in the end."""
-        if self._overwrite:
-            self._remove()
-            self._overwrite = False  # another search of this tuner goes on
-        if self._history() is None:
-            ledger = Ledger.create(self._path, wanted, self._budget)
-        else:
-            ledger = Ledger.open(self._path, self._name)
-        try:
-            self._check_settings(ledger.history.facts, wanted)
-            yield ledger
-        finally:
-            ledger.close()
-
-    def _remove(self) -> None:
-        """Removes this study's own files, unless another process searches it."""
-        if not self._folder.is_dir():
-            return
-        with StudyLock(reader.lock_path(self._path, self._name), self._name):
-            for name in ("study.db-journal", "study.db"):
-                (self._folder / name).unlink(missing_ok=True)
-            CheckpointFolder(self._folder / "checkpoints").sweep((), self._epochs)
-
-    def _check_settings(self, facts: Facts, wanted: Facts) -> None:
-        fixed = _FIXED if self._seed is None else {**_FIXED, "seed": "seed"}
-        changes = [
-            f"\n  {said}: was {getattr(facts, name)}, now {getattr(wanted, name)}"
-            for name, said in fixed.items()
-            if getattr(facts, name) != getattr(wanted, name)
-        ]
-        if changes:
-            raise StudyError(
-                f"What a score means is fixed when a study is started; since study "
-                f"{facts.study!r} was, this changed:{''.join(changes)}\n"
-                f"Change it back, or start another study with another project_name."
-            )
-
-    def _total(self, history: History) -> Budget:
-        """Returns this script's totals; those below what is done change nothing."""
-        trials = self._budget.trials
-        return replace(
-            self._budget, trials=None if trials is None else max(trials, len(history.trials))
         )
 
     def _run(
@@ -363,21 +290,6 @@ class CrossValidationTuner(keras_tuner.Tuner):
             ).run()
         finally:
             engine.close()
-
-
-def _trainer(
-    facts: Facts, data: Development, networks: UserNetworks, fit_options: dict[str, Any]
-) -> KerasTrainer:
-    return KerasTrainer(
-        make=networks.make,
-        x=data.x,
-        y=data.y,
-        folds=folds_for(facts, data),
-        epochs=facts.epochs,
-        seed=facts.seed,
-        precision=facts.precision,
-        fit_options=fit_options,
-    )
 
 
 def _silent(_: str) -> None:

@@ -214,12 +214,14 @@ class _Asked(keras_tuner.HyperModel):  # type: ignore[misc]  # Keras Tuner is un
 
     def _ask_fit(self, hp: keras_tuner.HyperParameters, model: keras.Model) -> None:
         images = labels = None
+        options = {**self._options, "epochs": 1, "verbose": 0}
         if self._data is not None:
             images = self._data.x[:_TASTE]
             labels = labels_for(model, self._data.y[:_TASTE])
+            options["validation_data"] = images, labels
         model.fit = _enough
         with contextlib.suppress(Exception):  # whatever was asked before counts
-            self._inner.fit(hp, model, images, labels, **self._options, epochs=1, verbose=0)
+            self._inner.fit(hp, model, images, labels, **options)
 
 
 def _enough(*_: object, **__: object) -> None:

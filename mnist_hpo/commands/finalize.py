@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mnist_hpo.options import color_option, form_option, where_options
-from mnist_hpo.winner import MODEL, Final, chosen, finalize, recorded
+from mnist_hpo.winner import chosen, finalize, finalized
 
 
 @click.command("finalize")
@@ -46,10 +46,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     name, path = find(results, storage, study)
     history = reader.read(path, name).history
     trial, folder = chosen(history, number), results / name
-    before = recorded(history, trial)
-    if before is not None and before.result is not None and (folder / MODEL).is_file():
-        final = Final(trial=trial, result=before.result, looked_again=False)
-    else:
+    final = finalized(history, trial, folder)
+    if final is None:
         facts = history.facts
         catalogue = load(facts.model)
         space = narrowed(catalogue.space, facts.ranges, facts.fixed)

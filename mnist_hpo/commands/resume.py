@@ -4,19 +4,14 @@ from pathlib import Path
 
 import click
 
-from mnist_hpo.commands.search import show_options, show_study, workers_option
+from mnist_hpo.commands.search import minutes_option, show_options, show_study, workers_option
 from mnist_hpo.options import where_options
 
 
 @click.command("resume")
 @click.argument("study")
 @click.option("--trials", type=click.IntRange(min=1), metavar="N", help="New total of trials.")
-@click.option(
-    "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="M",
-    help="New total time.",
-)
+@minutes_option("New total time.")
 @workers_option
 @click.option(
     "--allow-env-drift",

@@ -1,8 +1,10 @@
 """`mnist-hpo search`: starts a study."""
 
+import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -39,6 +41,31 @@ def workers_option(command: click.decorators.FC) -> click.decorators.FC:
         show_default="the number of cores",
         help="Single-threaded worker processes; 1 trains in this process.",
     )(command)
+
+
+class _Minutes(click.FloatRange):
+    """A finite number above 0; click alone lets nan and inf pass."""
+
+    name = "minutes"
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True, max=10_000_000)
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's own
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        minutes = float(super().convert(value, param, ctx))
+        if math.isnan(minutes):
+            self.fail(f"{value!r} is not a number of minutes.", param, ctx)
+        return minutes
+
+
+def minutes_option(about: str) -> Callable[[click.decorators.FC], click.decorators.FC]:
+    """Adds `--minutes`."""
+    return click.option("--minutes", type=_Minutes(), metavar="M", help=about)
 
 
 def show_options(command: click.decorators.FC) -> click.decorators.FC:
@@ -98,9 +125,7 @@ def show_options(command: click.decorators.FC) -> click.decorators.FC:
     metavar="N",
     help=f"Total trials.  [default: {_DEFAULT_TRIALS}, unless --minutes is given]",
 )
-@click.option(
-    "--minutes", type=click.FloatRange(min=0, min_open=True), metavar="M", help="Total time."
-)
+@minutes_option("Total time.")
 @click.option("--epochs", type=click.IntRange(1, 1000), default=10, show_default=True)
 @click.option("--folds", type=click.IntRange(2, 100), default=5, show_default=True)
 @click.option(

@@ -158,16 +158,16 @@ def read_events(process: subprocess.Popen[str], kill_after: int | None) -> list[
     """Reads a search's events, and kills it a random moment after so many epochs."""
     events, epochs = [], 0
     assert process.stdout is not None
-    for line in process.stdout:
-        if not line.endswith("\n"):
-            break  # cut by the kill
-        events.append(json.loads(line))
-        epochs += events[-1]["event"] == "EpochsCommitted"
-        if kill_after is not None and epochs >= kill_after:
-            time.sleep(random.Random(epochs).uniform(0.0, 0.5))  # noqa: S311 - no secret
-            process.send_signal(signal.SIGKILL)
-            kill_after = None
-    process.wait(timeout=120)
+    with process:
+        for line in process.stdout:
+            if not line.endswith("\n"):
+                break  # cut by the kill
+            events.append(json.loads(line))
+            epochs += events[-1]["event"] == "EpochsCommitted"
+            if kill_after is not None and epochs >= kill_after:
+                time.sleep(random.Random(epochs).uniform(0.0, 0.5))  # noqa: S311 - no secret
+                process.send_signal(signal.SIGKILL)
+                kill_after = None
     return events
 
 

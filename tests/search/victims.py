@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from search import events, reader
@@ -24,8 +25,6 @@ from search.testing import ScriptedTrainer, facts
 from search.trainer import AbstractTrainer, Task, Trained
 from spaces.architecture import Size
 from spaces.space import Choice, Config, Space
-
-Case = Callable[[Path], None]
 
 NINE = Space(
     "nine",
@@ -95,16 +94,11 @@ def grid(folder: Path) -> None:
     search(folder, facts(space=NINE, sampler="kt-grid", epochs=1), 20, ScriptedTrainer(), listen)
 
 
-def anywhere(folder: Path) -> None:
-    """Row 6: nothing special; it is killed from outside."""
-    search(folder, facts(), 6, ScriptedTrainer(seconds=0.004), ignore)
-
-
-def started(run: Case, folder: Path) -> int:
+def started(run: Callable[[], None]) -> int:
     """Starts a search in a process of its own, forked: all modules are there already."""
     child = os.fork()
     if child == 0:
-        run(folder)
+        run()
         os._exit(0)
     return child
 
@@ -118,36 +112,47 @@ def committed(folder: Path) -> int:
     return sum(trial.fold_epochs for trial in history.trials)
 
 
-def run_until_done(run: Case, folder: Path) -> None:
+def run_until_done(run: Callable[[Path], None], folder: Path) -> None:
     """Starts a search that kills itself again and again; prints how often that was."""
     deaths = 0
-    while os.waitpid(started(run, folder), 0)[1] != 0:
+    while os.waitpid(started(partial(run, folder)), 0)[1] != 0:
         deaths += 1
     print(json.dumps(deaths))  # noqa: T201 - the test reads it
 
 
-def run_killed(run: Case, folder: Path) -> None:
-    """Kills a search ten times at random, then harms its checkpoints and lets it end.
+def run_killed(folder: Path) -> None:
+    """Row 6: kills a search ten times at random, then tears its checkpoints and lets it end.
 
     Prints the epochs that the ledger had after each death.
     """
     rng, counts = random.Random(6), []  # noqa: S311 - no secret
     for turn in range(10):
-        child = started(run, folder)
-        # The first ones die while the ledger is being made.
-        time.sleep(rng.uniform(0.0, 0.1) if turn < 3 else rng.uniform(0.1, 0.7))
+        ears, mouth = os.pipe()
+
+        def tell(event: events.Event, mouth: int = mouth) -> None:
+            if isinstance(event, events.EpochsCommitted):
+                os.write(mouth, b".")
+
+        child = started(partial(search, folder, facts(), 6, ScriptedTrainer(), tell))
+        # The first ones die while the ledger is being made, the others after some epochs:
+        # counted, since a busy machine may take a second to come to its first one.
+        for _ in range(0 if turn < 3 else rng.randint(1, 8)):
+            os.read(ears, 1)
+        time.sleep(rng.uniform(0.0, 0.1 if turn < 3 else 0.02))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+        os.close(ears)
+        os.close(mouth)
         counts.append(committed(folder) if (folder / "study.db").exists() else 0)
     for path in (folder / "checkpoints").glob("*.npz"):
         path.write_bytes(path.read_bytes()[:-5])
-    run(folder)
+    search(folder, facts(), 6, ScriptedTrainer(), ignore)
     print(json.dumps(counts))  # noqa: T201 - the test reads it
 
 
 if __name__ == "__main__":
     name, place = sys.argv[1], Path(sys.argv[2])
     if name == "anywhere":
-        run_killed(anywhere, place)
+        run_killed(place)
     else:
         run_until_done({"in-trial": in_trial, "grid": grid}[name], place)

