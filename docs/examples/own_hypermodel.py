@@ -39,5 +39,3 @@ if __name__ == "__main__":
     tuner.search(images[::10], digits[::10], batch_size=32)
     tuner.results_summary(num_trials=1)
     model = tuner.get_best_models()[0]  # trained anew on all that the search was given
-
-# ruff: noqa: INP001 - a script, no part of a package

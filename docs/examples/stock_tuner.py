@@ -29,5 +29,3 @@ if __name__ == "__main__":
         verbose=0,
     )
     tuner.results_summary(num_trials=1)
-
-# ruff: noqa: INP001 - a script, no part of a package

@@ -126,8 +126,20 @@ def show_options(command: click.decorators.FC) -> click.decorators.FC:
     help=f"Total trials.  [default: {_DEFAULT_TRIALS}, unless --minutes is given]",
 )
 @minutes_option("Total time.")
-@click.option("--epochs", type=click.IntRange(1, 1000), default=10, show_default=True)
-@click.option("--folds", type=click.IntRange(2, 100), default=5, show_default=True)
+@click.option(
+    "--epochs",
+    type=click.IntRange(1, 1000),
+    default=10,
+    show_default=True,
+    help="Length of a whole training; scores are those of the last epoch.",
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(2, 100),
+    default=5,
+    show_default=True,
+    help="Stratified folds, the same for every trial.",
+)
 @click.option(
     "--policy",
     type=click.Choice(["full"]),
@@ -151,7 +163,12 @@ def show_options(command: click.decorators.FC) -> click.decorators.FC:
 )
 @workers_option
 @click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, metavar="N"
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Decides proposals, weights, order and augmentation; the folds do not follow it.",
 )
 @click.option(
     "--max-params",
@@ -174,6 +191,7 @@ def show_options(command: click.decorators.FC) -> click.decorators.FC:
     type=click.Choice(["float32", "mixed_bfloat16"]),
     default="float32",
     show_default=True,
+    help="mixed_bfloat16 computes in half the bits, where the processor has them.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done, time a few models, stop.")
 @where_options

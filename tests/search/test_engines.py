@@ -27,14 +27,6 @@ from search.testing import ScriptedTrainer, scripted_accuracy
 from search.trainer import AbstractTrainer, Task
 from spaces.space import Config
 
-# distributed leaves sockets and subprocess handles to the garbage collector when workers are
-# killed, and its Client polls with an event loop that asyncio deprecates.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore:subprocess:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
 ROOT = Path(search.__file__).parents[1]
 CONFIG: Config = {"width": 8, "rate": 0.01}
 Make = Callable[..., Any]
