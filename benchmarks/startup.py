@@ -19,8 +19,9 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from search.records import Budget, Curve, Epoch, Facts, Job, Trial
+from search.records import Budget, Curve, Epoch, Job, Trial
 from search.store import Ledger
+from search.testing import facts
 from spaces.cnn_space import CNN_SPACE
 
 FOLDS, EPOCHS = 5, 10
@@ -42,28 +43,10 @@ class Measured:
 
 def synthetic_study(results: Path, trials: int) -> None:
     """Writes a study of complete trials whose curves are made up: formulas, not trainings."""
-    facts = Facts(
-        study="synthetic",
-        dataset="synthetic",
-        data_sha256="0" * 64,
-        images=48_000,
-        folds=FOLDS,
-        folds_sha256="0" * 64,
-        epochs=EPOCHS,
-        seed=0,
-        policy="full",
-        sampler="synthetic",
-        model="cnn",
-        space=CNN_SPACE,
-        ranges={},
-        fixed={},
-        baselines="none",
-        max_params=2_000_000,
-        max_macs=20_000_000,
-        precision="float32",
-        created="2026-01-01T00:00:00+00:00",
+    own = facts(
+        study="synthetic", folds=FOLDS, epochs=EPOCHS, model="cnn", space=CNN_SPACE, images=48_000
     )
-    ledger = Ledger.create(results / "synthetic/study.db", facts, Budget(trials=trials))
+    ledger = Ledger.create(results / "synthetic/study.db", own, Budget(trials=trials))
     try:
         for number in range(trials):
             _add(ledger, number)

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from mnist_hpo import cli
+from search import testing
 from search.records import (
     Budget,
     Curve,
@@ -74,29 +75,21 @@ def facts() -> Facts:
 
 
 def _facts(**changes: Any) -> Facts:
-    plain = Facts(
-        study="mnist",
-        dataset="mnist-5k",
-        data_sha256="ab" * 32,
-        images=4000,
-        folds=FOLDS,
-        folds_sha256="cd" * 32,
-        epochs=EPOCHS,
-        seed=7,
-        policy="full",
-        sampler="tpe",
-        model="cnn",
-        space=CNN_SPACE,
-        ranges={},
-        fixed={},
-        baselines="none",
-        max_params=2_000_000,
-        max_macs=20_000_000,
-        precision="float32",
-        created="2026-11-21T20:41:00+00:00",
-        environment={"python": "3.11.2", "keras": "3.15.1"},
-    )
-    return replace(plain, **changes)
+    own = {
+        "study": "mnist",
+        "dataset": "mnist-5k",
+        "data_sha256": "ab" * 32,
+        "images": 4000,
+        "folds": FOLDS,
+        "folds_sha256": "cd" * 32,
+        "epochs": EPOCHS,
+        "created": "2026-11-21T20:41:00+00:00",
+        "sampler": "tpe",
+        "model": "cnn",
+        "space": CNN_SPACE,
+        "environment": {"python": "3.11.2", "keras": "3.15.1"},
+    }
+    return testing.facts(**{**own, **changes})
 
 
 def epoch(accuracy: float, seconds: float = 1.5) -> Epoch:

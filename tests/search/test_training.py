@@ -242,7 +242,7 @@ def test_a_fresh_process_goes_on_with_equal_bits(tmp_path: Path) -> None:
     assert len(set(losses)) == 2
 
 
-class Head(keras_tuner.HyperModel):  # type: ignore[misc]  # Keras Tuner is untyped
+class Head(keras_tuner.HyperModel):
     """A user's hypermodel: one softmax layer, compiled as told."""
 
     def __init__(self, nan_in: int | None = None, **compiling: Any) -> None:

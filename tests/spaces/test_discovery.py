@@ -8,7 +8,7 @@ from spaces.errors import SpaceError
 from spaces.space import Condition
 
 
-class Scripted(keras_tuner.HyperModel):  # type: ignore[misc]  # Keras Tuner is untyped
+class Scripted(keras_tuner.HyperModel):
     """Asks as a hypermodel would and builds nothing; counts its builds."""
 
     def __init__(self, script: Any) -> None:
