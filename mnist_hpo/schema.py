@@ -105,7 +105,7 @@ def _study(snapshot: Snapshot) -> dict[str, Any]:
         "max_macs": facts.max_macs,
         "precision": facts.precision,
         "retries": facts.retries,
-        "environment": dict(facts.environment),
+        "versions": dict(facts.environment),
     }
 
 

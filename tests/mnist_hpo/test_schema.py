@@ -39,7 +39,7 @@ def test_the_study_is_told_apart_by_hashes_and_facts(document: dict[str, Any]) -
     assert study["budget"] == {"trials": 8, "minutes": None}
     assert (study["state"], study["owner"]) == ("interrupted", None)
     assert study["created"] == "2026-11-21T20:41:00+00:00"
-    assert study["environment"]["keras"] == "3.15.1"
+    assert study["versions"]["keras"] == "3.15.1"
 
 
 def test_the_cost_is_the_sum_over_the_trials(document: dict[str, Any]) -> None:
