@@ -206,6 +206,8 @@ def prepare_process(precision: str) -> None:
             # Several workers may share a GPU; by default the first would take all of it.
             tf.config.experimental.set_memory_growth(gpu, enable=True)
     tf.config.experimental.enable_op_determinism()
+    # Each new model is traced once: TensorFlow takes that for a loop that traces too often.
+    tf.get_logger().setLevel("ERROR")
     if keras.config.dtype_policy().name != precision:
         keras.config.set_dtype_policy(precision)
 
