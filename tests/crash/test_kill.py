@@ -185,7 +185,8 @@ def shown(folder: Path) -> dict[str, Any]:
     process = start(folder, "show", "demo", "--json")
     document: dict[str, Any] = json.loads(process.communicate(timeout=60)[0])
     document.pop("cost")
-    document["study"].pop("created")
+    for key in ("created", "updated", "elapsed_seconds"):
+        document["study"].pop(key)
     for trial in document["trials"]:
         trial.pop("seconds")
     return document

@@ -51,6 +51,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def first(folder: Path) -> dict[str, Any]:
+    """What the first `finalize` of the study says."""
+    said: dict[str, Any] = json.loads(run(folder, "finalize", "digits", "--json"))
+    return said
+
+
 def shown(folder: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(run(folder, "show", "digits", "--json"))
     return document
@@ -75,11 +82,10 @@ def test_a_finished_study_says_so(folder: Path) -> None:
     assert "digits is done: 2 trials" in said
 
 
-def test_the_test_set_is_opened_once_a_trial(folder: Path) -> None:
+def test_the_test_set_is_opened_once_a_trial(folder: Path, first: dict[str, Any]) -> None:
     """A second `finalize` shows the record; another trial is another, counted look."""
     winner = shown(folder)["winner"]
 
-    first = json.loads(run(folder, "finalize", "digits", "--json"))
     second = json.loads(run(folder, "finalize", "digits", "--json"))
     after_two = shown(folder)["test"]
     other = json.loads(run(folder, "finalize", "digits", "--trial", str(1 - winner), "--json"))
@@ -95,9 +101,10 @@ def test_the_test_set_is_opened_once_a_trial(folder: Path) -> None:
     assert (folder / "results" / "digits" / f"trial-{1 - winner}.keras").is_file()
 
 
-def test_the_model_takes_raw_pixels_and_agrees_with_its_card(folder: Path) -> None:
+def test_the_model_takes_raw_pixels_and_agrees_with_its_card(
+    folder: Path, first: dict[str, Any]
+) -> None:
     """What was saved is what was tested."""
-    run(folder, "finalize", "digits")
     results = folder / "results" / "digits"
     card = json.loads((results / "best.json").read_text())
     script = (
@@ -120,6 +127,7 @@ def test_the_model_takes_raw_pixels_and_agrees_with_its_card(folder: Path) -> No
     right, sha = json.loads(printed.splitlines()[-1])
 
     assert (right, sha) == (card["test"]["correct"], card["sha256"])
+    assert card["test"] == first["test"]
     assert card["test"]["total"] == 100
     low, high = card["test"]["interval"]
     assert low < card["test"]["accuracy"] < high
