@@ -7,8 +7,10 @@ import io
 import json
 import os
 import pickle
+import random
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -136,6 +138,24 @@ class TestCutting:
 
         assert values(before, after) == values(whole)
         assert after.checkpoint == whole.checkpoint
+
+    def test_while_other_threads_draw_random_numbers(self, data: Any, whole: Trained) -> None:
+        """Dask's event loop does, in the worker's process, at moments nobody controls."""
+        done = threading.Event()
+
+        def draw() -> None:
+            while not done.wait(1e-5):
+                random.random()  # noqa: S311 - it only has to disturb
+
+        thread = threading.Thread(target=draw)
+        thread.start()
+        try:
+            first = trainer_on(data).train(task(0, 1))
+        finally:
+            done.set()
+            thread.join()
+
+        assert values(first) == values(whole)[:1]
 
     def test_without_reset_generators_the_bits_would_differ(
         self, data: Any, monkeypatch: pytest.MonkeyPatch
