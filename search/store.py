@@ -4,9 +4,6 @@ Every method that changes something commits before it returns, and only then upd
 `Ledger.history`: nothing is decided on or shown that a crash could take back.
 """
 
-import contextlib
-import sqlite3
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +13,6 @@ import optuna
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState as OptunaState
-from sqlalchemy import event
-from sqlalchemy.engine import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from search import decode, reader
 from search.distributions import recorded_all
@@ -39,6 +33,7 @@ from search.records import (
     TrialState,
     Verdict,
 )
+from search.sqlite_storage import check_whole, open_storage, storing
 
 
 class Ledger:
@@ -71,8 +66,8 @@ class Ledger:
         """
         lock = StudyLock(reader.lock_path(path, facts.study), facts.study).acquire()
         try:
-            with _storing(path), quiet_optuna():
-                storage = _storage(path)
+            with storing(path), quiet_optuna():
+                storage = open_storage(path)
                 study_id = cls._new_study(storage, path, facts.study)
                 storage.set_study_user_attr(study_id, "budget", asdict(budget))
                 # The last commit of the three is the one that makes it a study.
@@ -110,9 +105,9 @@ class Ledger:
         reader.read(path, study)  # an unknown name must leave no lock file behind
         lock = StudyLock(reader.lock_path(path, study), study).acquire()
         try:
-            _check(path, study)
-            with _storing(path):
-                storage = _storage(path)
+            check_whole(path, study)
+            with storing(path):
+                storage = open_storage(path)
             return cls(path, lock, storage, study)
         except BaseException:
             lock.release()
@@ -150,7 +145,7 @@ class Ledger:
             system_attrs={},
             intermediate_values={},
         )
-        with _storing(self._path):
+        with storing(self._path):
             self._ids[trial.number] = self._storage.create_new_trial(self._study_id, frozen)
         self._history = self._history.with_trial(trial)
 
@@ -265,17 +260,17 @@ class Ledger:
         return self._history.trials[job.trial]
 
     def _set(self, trial: int, key: str, value: object) -> None:
-        with _storing(self._path):
+        with storing(self._path):
             self._storage.set_trial_user_attr(self._ids[trial], key, value)
 
     def _set_study(self, key: str, value: object) -> None:
-        with _storing(self._path):
+        with storing(self._path):
             self._storage.set_study_user_attr(self._study_id, key, value)
 
     def _report(self, trial: int, fold: int, epoch: int, result: Epoch) -> None:
         """Repeats an epoch's accuracy as a step, for Optuna's own tools; safe to repeat."""
         step = fold * self._history.facts.epochs + epoch
-        with _storing(self._path):
+        with storing(self._path):
             self._storage.set_trial_intermediate_value(
                 self._ids[trial], step, result.valid_accuracy
             )
@@ -297,14 +292,14 @@ class Ledger:
         if trial.verdict is not None:
             failed = trial.verdict.state is TrialState.FAILED
             state = OptunaState.FAIL if failed else OptunaState.PRUNED
-        with _storing(self._path):
+        with storing(self._path):
             self._storage.set_trial_state_values(
                 self._ids[trial.number], state, None if score is None else [score.mean]
             )
 
     def _settle(self, number: int) -> None:
         """Completes what follows from a trial's committed facts and a crash cut off."""
-        with _storing(self._path):
+        with storing(self._path):
             steps = self._storage.get_trial(self._ids[number]).intermediate_values
         trial = self._history.trials[number]
         for fold, curve in enumerate(trial.curves):
@@ -315,46 +310,3 @@ class Ledger:
         self._tell(trial)
         if trial.verdict is None:
             self._judge_failures(trial)
-
-
-def _check(path: Path, study: str) -> None:
-    with reader.connected(path, study) as db:
-        found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
-        raise LedgerError(f"The ledger {path} is corrupt: {found}.")
-
-
-def _storage(path: Path) -> RDBStorage:
-    """Opens Optuna's storage on SQLite, every commit durable when it returns.
-
-    DELETE journal, not WAL: read-only readers of WAL would create files. EXTRA also syncs the
-    folder after the journal is gone, so power loss cannot bring a journal back and undo a
-    commit. BEGIN IMMEDIATE: a transaction that reads before it writes cannot fail half-way
-    for want of the write lock.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    storage = RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}})
-
-    @event.listens_for(storage.engine, "connect")
-    def _configure(db: sqlite3.Connection, _: object) -> None:
-        db.isolation_level = None  # the driver would otherwise begin transactions itself
-        for pragma in ("journal_mode=DELETE", "synchronous=EXTRA", "foreign_keys=ON"):
-            db.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(storage.engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    storage.engine.dispose()  # the constructor's own connection was opened without them
-    return storage
-
-
-@contextlib.contextmanager
-def _storing(path: Path) -> Iterator[None]:
-    """Turns what storage says into one error that names the file."""
-    try:
-        yield
-    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, OSError) as error:
-        cause = error.__cause__ or error.__context__ or error
-        detail = getattr(cause, "orig", None) or cause
-        raise LedgerError(f"Cannot write the ledger {path}: {detail}.") from error

@@ -1,0 +1,63 @@
+"""Optuna's storage on SQLite, set so that a commit is durable when it returns."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+from optuna.storages import RDBStorage
+from sqlalchemy import event
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from search import reader
+from search.errors import LedgerError
+
+
+def check_whole(path: Path, study: str) -> None:
+    """Checks that a ledger's database is not damaged.
+
+    Raises:
+        LedgerError: it is; the message says how.
+    """
+    with reader.connected(path, study) as db:
+        found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise LedgerError(f"The ledger {path} is corrupt: {found}.")
+
+
+def open_storage(path: Path) -> RDBStorage:
+    """Opens Optuna's storage on SQLite, every commit durable when it returns.
+
+    DELETE journal, not WAL: read-only readers of WAL would create files. EXTRA also syncs the
+    folder after the journal is gone, so power loss cannot bring a journal back and undo a
+    commit. BEGIN IMMEDIATE: a transaction that reads before it writes cannot fail half-way
+    for want of the write lock.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    storage = RDBStorage(f"sqlite:///{path}", engine_kwargs={"connect_args": {"timeout": 60}})
+
+    @event.listens_for(storage.engine, "connect")
+    def _configure(db: sqlite3.Connection, _: object) -> None:
+        db.isolation_level = None  # the driver would otherwise begin transactions itself
+        for pragma in ("journal_mode=DELETE", "synchronous=EXTRA", "foreign_keys=ON"):
+            db.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(storage.engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    storage.engine.dispose()  # the constructor's own connection was opened without them
+    return storage
+
+
+@contextlib.contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turns what storage says into one error that names the file."""
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, OSError) as error:
+        cause = error.__cause__ or error.__context__ or error
+        detail = getattr(cause, "orig", None) or cause
+        raise LedgerError(f"Cannot write the ledger {path}: {detail}.") from error
