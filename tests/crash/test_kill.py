@@ -1,6 +1,7 @@
 """kill -9, for real: nothing acknowledged is lost, nothing is trained twice, nothing changes."""
 
 import json
+import os
 import random
 import signal
 import sqlite3
@@ -26,6 +27,7 @@ from spaces.catalog import load
 from spaces.narrowing import narrowed
 
 CHILD = Path(__file__).with_name("child.py")
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 # A study of 30 trials x 3 folds x 4 epochs of 10 ms: some ten seconds, so kills land everywhere.
 TRIALS = 30
@@ -37,6 +39,7 @@ def run_child(folder: Path, seconds: float | None, sampler: str) -> list[str]:
         [sys.executable, str(CHILD), str(folder), str(TRIALS), sampler],
         stdout=subprocess.PIPE,
         text=True,
+        env=ENVIRONMENT,
     )
     if seconds is not None:
         try:
@@ -150,6 +153,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         [sys.executable, "-m", "mnist_hpo", *arguments, "--results", str(folder)],
         stdout=subprocess.PIPE,
         text=True,
+        env=ENVIRONMENT,
     )
 
 
