@@ -200,7 +200,7 @@ def _seeded(seed: int) -> Iterator[None]:
 
     Keras draws the seeds of its initializers from Python's global generator, which threads of
     this process share: Dask's event loop draws its jitter there, and one draw of its between
-    two of ours gave other weights (seen in 1 of 24 folds). So Keras gets a generator of its
+    two of ours gave other weights (seen in 2 of 21 folds). So Keras gets a generator of its
     own meanwhile. It has the sequence of the seeded global one, and no public way in.
     """
     keras.utils.set_random_seed(seed)
