@@ -1,7 +1,6 @@
 """One search of a study, from opening the workers to the last line: `search` and `resume`."""
 
 import contextlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,15 +30,13 @@ class Invitation:
     """A line each."""
 
 
-def invited(
-    catalogue: Catalogued, *, baselines: str, max_params: int, max_macs: int
-) -> Invitation:
-    """Chooses the documented models that fit the limits."""
-    if baselines == "none":
+def invited(catalogue: Catalogued, facts: Facts) -> Invitation:
+    """Chooses the documented models that fit the study's limits."""
+    if facts.baselines == "none":
         return Invitation((), ())
     taken, left_out = [], []
     for model in catalogue.baselines:
-        reason = _too_large(model, max_params, max_macs)
+        reason = _too_large(model, facts.max_params, facts.max_macs)
         if reason is None:
             taken.append(Baseline(name=model.name, config=model.config))
         else:
@@ -98,7 +95,6 @@ def search(  # noqa: PLR0913 - the parts of one search, chosen by its two comman
     folder: Path,
     workers: int,
     max_failures: int,
-    baselines: Sequence[Baseline],
     view: AbstractView,
 ) -> int:
     """Searches until the budget is used or somebody stops it; closes the ledger.
@@ -116,7 +112,7 @@ def search(  # noqa: PLR0913 - the parts of one search, chosen by its two comman
         ledger,
         engine,
         size_of=catalogue.size_of,
-        baselines=baselines,
+        baselines=invited(catalogue, facts).taken,
         folder=folder,
         listen=view.listen,
         max_failures=max_failures,

@@ -44,7 +44,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     """
     # Imported here: `resume --help` waits for none of it.
     from mnist_hpo.development import development_for  # noqa: PLC0415
-    from mnist_hpo.searching import invited, search  # noqa: PLC0415
+    from mnist_hpo.searching import search  # noqa: PLC0415
     from mnist_hpo.studies import find  # noqa: PLC0415
     from mnist_hpo.views import view_for  # noqa: PLC0415
     from search import reader  # noqa: PLC0415
@@ -72,12 +72,6 @@ def command(  # noqa: PLR0913 - one parameter an option
     drift = check_unchanged(facts, data, space, allow_drift=allow_env_drift)
     for line in drift:
         click.echo(f"environment differs, as allowed: {line}", err=True)
-    invitation = invited(
-        catalogue,
-        baselines=facts.baselines,
-        max_params=facts.max_params,
-        max_macs=facts.max_macs,
-    )
     ledger = Ledger.open(path, name)
     if budget != ledger.history.budget:
         ledger.set_budget(budget)
@@ -88,7 +82,6 @@ def command(  # noqa: PLR0913 - one parameter an option
         folder=results / name,
         workers=workers,
         max_failures=max_failures,
-        baselines=invitation.taken,
         view=view,
     )
     if code == 0 and not as_json:

@@ -257,14 +257,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     if trials is None and minutes is None:
         trials = _DEFAULT_TRIALS
     budget = Budget(trials=trials, minutes=minutes)
-    invitation = invited(
-        catalogue,
-        baselines=facts.baselines,
-        max_params=facts.max_params,
-        max_macs=facts.max_macs,
-    )
     view = view_for(quiet=quiet, as_json=as_json, no_progress=no_progress, color=color)
-    for line in invitation.left_out:
+    for line in invited(catalogue, facts).left_out:
         click.echo(line, err=True)
     if dry_run:
         for line in dry_run_lines(facts, budget, dataset_facts, catalogue, data, workers=workers):
@@ -277,7 +271,6 @@ def command(  # noqa: PLR0913 - one parameter an option
         folder=results / name,
         workers=workers,
         max_failures=max_failures,
-        baselines=invitation.taken,
         view=view,
     )
     if code == 0 and not as_json:

@@ -240,13 +240,9 @@ def test_two_workers_killed_three_times_lose_nothing_and_decide_by_the_ledger(
             assert curve.accuracies[event["epoch"]] == event["valid_accuracy"]
     catalogue = load("cnn")
     catalogue = catalogue.with_space(narrowed(catalogue.space, facts.ranges, facts.fixed))
-    invitation = invited(
-        catalogue,
-        baselines=facts.baselines,
-        max_params=facts.max_params,
-        max_macs=facts.max_macs,
+    candidates = Candidates(
+        proposer(facts.sampler), catalogue.size_of, invited(catalogue, facts).taken
     )
-    candidates = Candidates(proposer(facts.sampler), catalogue.size_of, invitation.taken)
     for trial in history.trials:
         again = candidates.next(reader.history_before(ledger, "demo", trial.number))
         assert again is not None
