@@ -14,6 +14,7 @@ from search.errors import (
     SearchError,
     StudyError,
     StudyOwned,
+    TableError,
     TooManyFailures,
     TrainingError,
     UnknownStudy,
@@ -73,6 +74,7 @@ _RULES: tuple[tuple[type[Exception], int, str | Callable[[Exception], str]], ...
         "mnist-hpo search --study NAME        start another study; this one stays as it is",
     ),
     (FoldError, 2, "take fewer folds (--folds), or a dataset with more images of each class"),
+    (TableError, 2, "docs/tables.md describes tables and grids"),
     (SpaceError, 2, "mnist-hpo search --help        explains --space, --set and --fix"),
     (
         LedgerError,

@@ -10,6 +10,7 @@ from mnist_hpo.progress import AbstractView
 from mnist_hpo.signals import StopNow, handled
 from search.candidates import Baseline
 from search.native_logs import silenced
+from search.proposals import AbstractProposer
 from search.records import Facts
 from search.store import Ledger
 from search.study import Development, driver_for, engine_for, folds_for
@@ -96,8 +97,11 @@ def search(  # noqa: PLR0913 - the parts of one search, chosen by its two comman
     workers: int,
     max_failures: int,
     view: AbstractView,
+    asked: AbstractProposer | None = None,
 ) -> int:
     """Searches until the budget is used or somebody stops it; closes the ledger.
+
+    `asked` proposes in place of the study's sampler.
 
     Returns:
         The exit code: 0 when the study is done, 129, 130 or 143 when a signal ended it.
@@ -116,6 +120,7 @@ def search(  # noqa: PLR0913 - the parts of one search, chosen by its two comman
         folder=folder,
         listen=view.listen,
         max_failures=max_failures,
+        asked=asked,
     )
     reason = None
     with (

@@ -7,6 +7,7 @@ SearchError
 ├── LedgerError          storage is missing, full, read-only, unreachable or corrupt
 ├── StudyOwned           another process owns the study
 ├── EnvironmentChanged   resumed under other versions, another CPU or other data
+├── TableError           a recorded table cannot be read, or a grid cannot be recorded
 ├── TrainingError        a trial cannot be trained (kept with the trial; the study goes on)
 └── TooManyFailures      trials failed in a row; committed first, then stopped
 """
@@ -56,6 +57,10 @@ class EnvironmentChanged(SearchError):  # noqa: N818 - reads as what it says
         self.differences = tuple(differences)
         listed = "".join(f"\n  {line}" for line in differences)
         super().__init__(f"The environment differs from the one that started the study:{listed}")
+
+
+class TableError(SearchError):
+    """A recorded table, or what should become one, is not as it has to be."""
 
 
 class TrainingError(SearchError):

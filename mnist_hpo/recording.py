@@ -1,0 +1,255 @@
+"""Recording a grid: every configuration trained whole, to be raced on paper ever after.
+
+A recording is an ordinary study of the full policy, so it survives what a study survives.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any, Self, final
+
+import numpy as np
+
+from search.errors import TableError
+from search.grid import GridProposer, grid_points
+from search.proposals import AbstractProposer, Misfit
+from search.records import Curve, History, Trial
+from search.seeds import Purpose, seed_for
+from search.table import Row, Table
+from spaces.catalog import Catalogued, load
+from spaces.narrowing import narrowed
+from spaces.space import Config, Space, Value
+
+_KEYS = {"space", "grid", "fix", "folds", "epochs", "repeats"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridPlan:
+    """What a grid file asks for."""
+
+    catalogue: Catalogued
+    """Narrowed to the grid."""
+
+    axes: Mapping[str, Sequence[Value]]
+    ranges: Mapping[str, str]
+    fixed: Mapping[str, str]
+    folds: int = 5
+    epochs: int = 10
+    repeated: int = 0
+    """Configurations that are trained again, to measure the noise of the seed."""
+
+    seeds: int = 0
+    """How many times more each of them is trained."""
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Reads a grid file.
+
+        Raises:
+            TableError: it cannot be read or asks for something unknown.
+            SpaceError: a hyperparameter or a value that the space does not have.
+        """
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise TableError(f"The grid {path} cannot be read: {error}.") from error
+        if not isinstance(record, dict) or not isinstance(record.get("grid"), dict):
+            raise TableError(
+                f'A grid file is a JSON object with "grid": {{name: [values]}}, got none in {path}.'
+            )
+        if unknown := sorted(record.keys() - _KEYS):
+            raise TableError(
+                f"A grid file has the keys {', '.join(sorted(_KEYS))}; {path} has {unknown[0]!r}."
+            )
+        repeats = record.get("repeats", {})
+        try:
+            catalogue = load(record.get("space", "cnn"))
+            ranges = {name: ",".join(map(_text, own)) for name, own in record["grid"].items()}
+            given = {name: _text(own) for name, own in record.get("fix", {}).items()}
+            folds, epochs = int(record.get("folds", 5)), int(record.get("epochs", 10))
+            repeated = int(repeats.get("configurations", 0))
+            seeds = int(repeats.get("seeds", 0))
+        except (TypeError, ValueError, AttributeError) as error:
+            raise TableError(f"The grid {path} has a bad value: {error}.") from error
+        fixed = _all_fixed(catalogue.space, ranges, given)
+        return cls(
+            catalogue=catalogue.with_space(narrowed(catalogue.space, ranges, fixed)),
+            axes=record["grid"],
+            ranges=ranges,
+            fixed=fixed,
+            folds=folds,
+            epochs=epochs,
+            repeated=repeated,
+            seeds=seeds,
+        )
+
+    @property
+    def space(self) -> Space:
+        """The grid as a space."""
+        return self.catalogue.space
+
+
+def _text(value: object) -> str:
+    """Writes a JSON value as `--set` takes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _all_fixed(
+    space: Space, ranges: Mapping[str, str], given: Mapping[str, str]
+) -> dict[str, str]:
+    """Fixes whatever the grid does not vary, at its default where nothing else is asked."""
+    narrow = narrowed(space, ranges, given)
+    chosen: dict[str, str] = dict(given)
+    for dimension in narrow.dimensions:
+        name = dimension.name
+        if name in ranges or name in chosen:
+            continue
+        before = narrowed(space, ranges, chosen)
+        if name in before:
+            chosen[name] = _text(dimension.default)
+    final = narrowed(space, ranges, chosen)
+    return {name: value for name, value in chosen.items() if name in final}
+
+
+@final
+class RecordingProposer(AbstractProposer):
+    """Every point of the grid once, then some of them again, with the seeds of new trials."""
+
+    name = "grid"
+
+    def __init__(self, repeated: int, seeds: int) -> None:
+        self._grid = GridProposer()
+        self._repeated = repeated
+        self._seeds = seeds
+
+    def propose(self, history: History, misfit: Misfit) -> Config | None:
+        """Returns the next point, or the next one to train again."""
+        fresh = self._grid.propose(history, misfit)
+        if fresh is not None:
+            return fresh
+        points = list(dict.fromkeys(trial.key for trial in history.trials))
+        again = len(history.trials) - len(points)
+        if again >= self._seeds * self._repeated:
+            return None
+        rng = np.random.default_rng(seed_for(history.facts.seed, Purpose.GRID, 1))
+        chosen = rng.permutation(len(points))[: self._repeated]
+        return history.trials[int(chosen[again % self._repeated])].config
+
+    def refuse(self, space: Space) -> str | None:
+        """Refuses a grid with too many points."""
+        return self._grid.refuse(space)
+
+
+def size_of_recording(plan: GridPlan, fits: Misfit) -> int:
+    """Returns how many trainings a grid needs, the repeated ones included.
+
+    Raises:
+        TableError: no configuration can be trained, or fewer than are to be repeated.
+    """
+    points = sum(fits(point) is None for point in grid_points(plan.space, GridProposer.LEVELS))
+    if points == 0 or points < plan.repeated:
+        raise TableError(
+            f"A grid has configurations to train and as many as are repeated: got {points}, "
+            f"and {plan.repeated} to repeat."
+        )
+    return points + plan.repeated * plan.seeds
+
+
+def recorded_table(history: History, plan: GridPlan, more: Mapping[str, Any]) -> Table:
+    """Makes the table of a finished recording.
+
+    Args:
+        history: Of the recording.
+        plan: What was recorded.
+        more: Further facts for the provenance.
+    """
+    facts = history.facts
+    first: dict[str, Trial] = {}
+    repeats: dict[str, list[Trial]] = {}
+    for trial in history.trials:
+        if trial.score(facts.epochs) is None:
+            continue
+        if trial.key in first:
+            repeats.setdefault(trial.key, []).append(trial)
+        else:
+            first[trial.key] = trial
+    return Table(
+        grid=plan.axes,
+        provenance={
+            "dataset": facts.dataset,
+            "data_sha256": facts.data_sha256,
+            "images": facts.images,
+            "folds_sha256": facts.folds_sha256,
+            "seed": facts.seed,
+            "created": facts.created,
+            "environment": dict(facts.environment),
+            "fixed": dict(facts.fixed),
+            "failed": [dict(t.config) for t in history.trials if t.verdict is not None],
+            **more,
+        },
+        rows=tuple(_row(trial, repeats.get(key, [])) for key, trial in first.items()),
+        more={"format": 1, "space": facts.space.to_json()},
+    )
+
+
+def _row(trial: Trial, repeats: Sequence[Trial]) -> Row:
+    curves = trial.curves
+    colds = [_cold_seconds(curve) for curve in curves]
+    build = _build_seconds(colds)
+    return Row(
+        config=trial.config,
+        accuracy=tuple(curve.accuracies for curve in curves),
+        loss=tuple(tuple(e.valid_loss for e in curve.epochs) for curve in curves),
+        seconds=tuple(_training_seconds(curve) for curve in curves),
+        build=(build,) * len(curves),
+        params=trial.params,
+        macs=trial.macs,
+        more={
+            "build_measured": [round(cold, 4) for cold in colds],
+            **(
+                {
+                    "repeats": [
+                        {
+                            "acc": [list(curve.accuracies) for curve in again.curves],
+                            "loss": [
+                                [float(f"{e.valid_loss:.7g}") for e in curve.epochs]
+                                for curve in again.curves
+                            ],
+                        }
+                        for again in repeats
+                    ]
+                }
+                if repeats
+                else {}
+            ),
+        },
+    )
+
+
+def _tracing_seconds(curve: Curve) -> float:
+    """Returns what the first epoch took above the later ones: TensorFlow traces in it."""
+    seconds = [epoch.seconds for epoch in curve.epochs]
+    return max(0.0, seconds[0] - median(seconds[1:])) if len(seconds) > 1 else 0.0
+
+
+def _training_seconds(curve: Curve) -> tuple[float, ...]:
+    first, *later = (epoch.seconds for epoch in curve.epochs)
+    return (first - _tracing_seconds(curve), *later)
+
+
+def _cold_seconds(curve: Curve) -> float:
+    return curve.epochs[0].build_seconds + _tracing_seconds(curve)
+
+
+def _build_seconds(colds: Sequence[float]) -> float:
+    """Returns what a worker without the model pays: the folds that found it built pay less.
+
+    As every worker builds a configuration once, some folds are cold and some are warm; the
+    two differ severalfold, so half of the largest parts them.
+    """
+    limit = max(colds) / 2
+    return fmean(cold for cold in colds if cold >= limit)
+
+
