@@ -6,6 +6,7 @@ A recording is an ordinary study of the full policy, so it survives what a study
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Self, final
@@ -15,7 +16,7 @@ import numpy as np
 from search.errors import TableError
 from search.grid import GridProposer, grid_points
 from search.proposals import AbstractProposer, Misfit
-from search.records import Curve, History, Trial
+from search.records import Epoch, History, Trial
 from search.seeds import Purpose, seed_for
 from search.table import Row, Table
 from spaces.catalog import Catalogued, load
@@ -53,7 +54,8 @@ class GridPlan:
         """
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        # ValueError: no UTF-8, no JSON, or an integer of thousands of digits.
+        except (OSError, ValueError, RecursionError) as error:
             raise TableError(f"The grid {path} cannot be read: {error}.") from error
         if not isinstance(record, dict) or not isinstance(record.get("grid"), dict):
             raise TableError(
@@ -63,14 +65,12 @@ class GridPlan:
             raise TableError(
                 f"A grid file has the keys {', '.join(sorted(_KEYS))}; {path} has {unknown[0]!r}."
             )
-        repeats = record.get("repeats", {})
         try:
             catalogue = load(record.get("space", "cnn"))
-            ranges = {name: ",".join(map(_text, own)) for name, own in record["grid"].items()}
+            ranges = {name: _range(name, own) for name, own in record["grid"].items()}
             given = {name: _text(own) for name, own in record.get("fix", {}).items()}
-            folds, epochs = int(record.get("folds", 5)), int(record.get("epochs", 10))
-            repeated = int(repeats.get("configurations", 0))
-            seeds = int(repeats.get("seeds", 0))
+            folds, epochs = _count(record, "folds", 5, least=2), _count(record, "epochs", 10)
+            repeated, seeds = _repeats(record.get("repeats", {}))
         except (TypeError, ValueError, AttributeError) as error:
             raise TableError(f"The grid {path} has a bad value: {error}.") from error
         fixed = _all_fixed(catalogue.space, ranges, given)
@@ -89,6 +89,30 @@ class GridPlan:
     def space(self) -> Space:
         """The grid as a space."""
         return self.catalogue.space
+
+
+def _range(name: str, values: object) -> str:
+    """Writes a list of JSON values as `--set` takes it."""
+    if not isinstance(values, list):
+        raise TypeError(f"{name!r} has a list of values, got {values!r}")
+    texts = [_text(value) for value in values]
+    if several := [text for text in texts if "," in text or ".." in text]:
+        raise ValueError(f"{name!r} lists one value at a time, got {several[0]!r}")
+    return ",".join(texts)
+
+
+def _repeats(record: Mapping[str, Any]) -> tuple[int, int]:
+    """Returns how many configurations are repeated, and how often."""
+    if unknown := sorted(record.keys() - {"configurations", "seeds"}):
+        raise ValueError(f"'repeats' has configurations and seeds, got {unknown[0]!r}")
+    return _count(record, "configurations", 0, least=0), _count(record, "seeds", 0, least=0)
+
+
+def _count(record: Mapping[str, Any], name: str, default: int, *, least: int = 1) -> int:
+    value = record.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name!r} is a whole number from {least}, got {value!r}")
+    return value
 
 
 def _text(value: object) -> str:
@@ -157,13 +181,37 @@ def size_of_recording(plan: GridPlan, fits: Misfit) -> int:
     return points + plan.repeated * plan.seeds
 
 
-def recorded_table(history: History, plan: GridPlan, more: Mapping[str, Any]) -> Table:
+class Clock(StrEnum):
+    """Which of the recorded seconds become the table's."""
+
+    WALL = "wall"
+    """What a worker took: right on a machine that does nothing else."""
+
+    PROCESSOR = "processor"
+    """What its process used: right for one thread on a machine that others share."""
+
+    def epoch(self, epoch: Epoch) -> float:
+        """Returns the seconds of training and validation."""
+        return epoch.seconds if self is Clock.WALL else epoch.cpu_seconds
+
+    def building(self, epoch: Epoch) -> float:
+        """Returns the seconds of building before it."""
+        return epoch.build_seconds if self is Clock.WALL else epoch.build_cpu_seconds
+
+
+def recorded_table(
+    history: History, plan: GridPlan, more: Mapping[str, Any], *, clock: Clock = Clock.WALL
+) -> Table:
     """Makes the table of a finished recording.
 
     Args:
         history: Of the recording.
         plan: What was recorded.
         more: Further facts for the provenance.
+        clock: Which seconds to take.
+
+    Raises:
+        TableError: no configuration was trained whole.
     """
     facts = history.facts
     first: dict[str, Trial] = {}
@@ -175,6 +223,8 @@ def recorded_table(history: History, plan: GridPlan, more: Mapping[str, Any]) ->
             repeats.setdefault(trial.key, []).append(trial)
         else:
             first[trial.key] = trial
+    if not first:
+        raise TableError(f"No configuration of study {facts.study!r} could be trained whole.")
     return Table(
         grid=plan.axes,
         provenance={
@@ -186,27 +236,40 @@ def recorded_table(history: History, plan: GridPlan, more: Mapping[str, Any]) ->
             "created": facts.created,
             "environment": dict(facts.environment),
             "fixed": dict(facts.fixed),
+            "clock": str(clock),
             "failed": [dict(t.config) for t in history.trials if t.verdict is not None],
             **more,
         },
-        rows=tuple(_row(trial, repeats.get(key, [])) for key, trial in first.items()),
+        rows=tuple(
+            _row(trial, repeats.get(key, []), plan.catalogue, clock) for key, trial in first.items()
+        ),
         more={"format": 1, "space": facts.space.to_json()},
     )
 
 
-def _row(trial: Trial, repeats: Sequence[Trial]) -> Row:
+def _row(
+    trial: Trial, repeats: Sequence[Trial], catalogue: Catalogued, clock: Clock
+) -> Row:
     curves = trial.curves
-    colds = [_cold_seconds(curve) for curve in curves]
-    build = _build_seconds(colds)
+    seconds = [[clock.epoch(epoch) for epoch in curve.epochs] for curve in curves]
+    tracing = [_tracing_seconds(fold) for fold in seconds]
+    colds = [
+        clock.building(curve.epochs[0]) + own for curve, own in zip(curves, tracing, strict=True)
+    ]
+    build, warm = _build_seconds(colds)
     return Row(
         config=trial.config,
         accuracy=tuple(curve.accuracies for curve in curves),
         loss=tuple(tuple(e.valid_loss for e in curve.epochs) for curve in curves),
-        seconds=tuple(_training_seconds(curve) for curve in curves),
+        seconds=tuple(
+            (fold[0] - own, *fold[1:]) for fold, own in zip(seconds, tracing, strict=True)
+        ),
         build=(build,) * len(curves),
         params=trial.params,
         macs=trial.macs,
         more={
+            "graph": catalogue.graph_of(trial.config),
+            "warm": round(warm, 4),
             "build_measured": [round(cold, 4) for cold in colds],
             **(
                 {
@@ -228,28 +291,17 @@ def _row(trial: Trial, repeats: Sequence[Trial]) -> Row:
     )
 
 
-def _tracing_seconds(curve: Curve) -> float:
+def _tracing_seconds(seconds: Sequence[float]) -> float:
     """Returns what the first epoch took above the later ones: TensorFlow traces in it."""
-    seconds = [epoch.seconds for epoch in curve.epochs]
     return max(0.0, seconds[0] - median(seconds[1:])) if len(seconds) > 1 else 0.0
 
 
-def _training_seconds(curve: Curve) -> tuple[float, ...]:
-    first, *later = (epoch.seconds for epoch in curve.epochs)
-    return (first - _tracing_seconds(curve), *later)
+def _build_seconds(colds: Sequence[float]) -> tuple[float, float]:
+    """Returns what a worker without the traced model pays, and what one with it pays.
 
-
-def _cold_seconds(curve: Curve) -> float:
-    return curve.epochs[0].build_seconds + _tracing_seconds(curve)
-
-
-def _build_seconds(colds: Sequence[float]) -> float:
-    """Returns what a worker without the model pays: the folds that found it built pay less.
-
-    As every worker builds a configuration once, some folds are cold and some are warm; the
+    As every worker traces a configuration once, some folds are cold and some are warm; the
     two differ severalfold, so half of the largest parts them.
     """
     limit = max(colds) / 2
-    return fmean(cold for cold in colds if cold >= limit)
-
-
+    warm = [seconds for seconds in colds if seconds < limit]
+    return fmean(s for s in colds if s >= limit), fmean(warm) if warm else 0.0

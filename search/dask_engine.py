@@ -3,6 +3,7 @@
 import logging
 import queue
 import signal
+from collections import deque
 from typing import Any
 
 import dask
@@ -11,7 +12,8 @@ from distributed import get_worker as current_worker
 
 from search.engine import AbstractEngine, Lost, Outcome, attempt
 from search.records import Job
-from search.trainer import AbstractTrainer, Task
+from search.trainer import MAX_KEPT, AbstractTrainer, Task
+from spaces.space import config_key
 
 _PLUGIN = "search-trainer"
 
@@ -66,6 +68,7 @@ class DaskEngine(AbstractEngine):
         self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._running: dict[str, tuple[Job, str]] = {}
         self._warm: dict[str, tuple[tuple[int, int], int]] = {}
+        self._recent: dict[str, deque[str]] = {}
 
     @property
     def workers(self) -> int:
@@ -119,9 +122,16 @@ class DaskEngine(AbstractEngine):
     def submit(self, task: Task) -> None:
         assert self._client is not None  # noqa: S101 - `start` comes first
         idle = self._idle()
+        config = config_key(task.config)
+        known = [address for address in idle if config in self._recent.get(address, ())]
         cold = [address for address in idle if address not in self._warm]
-        address = self._warm_worker(task.job) or next(iter(cold or idle), "")
+        address = self._warm_worker(task.job) or next(iter(known or cold or idle), "")
         self._warm.pop(address, None)
+        if address:
+            recent = self._recent.setdefault(address, deque(maxlen=MAX_KEPT))
+            if config in recent:
+                recent.remove(config)
+            recent.append(config)
         options: dict[str, Any] = {"workers": [address], "allow_other_workers": True}
         future = self._client.submit(_work, task, pure=False, **(options if address else {}))
         self._running[future.key] = (task.job, address)
@@ -145,6 +155,7 @@ class DaskEngine(AbstractEngine):
                 self._warm[address] = (job.lane, job.stop)
             return outcome
         self._warm.pop(address, None)
+        self._recent.pop(address, None)
         error = future.exception() if future.status == "error" else None
         killed = isinstance(error, KilledWorker)
         return Lost(job, "its worker died" if killed else f"{future.status}: {error}", died=True)

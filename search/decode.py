@@ -49,7 +49,7 @@ def encode_epoch(epoch: Epoch, elapsed: float) -> dict[str, Any]:
 
 def decode_epoch(value: Attributes) -> Epoch:
     """Reads what `encode_epoch` wrote."""
-    return Epoch(**{name: value[name] for name in Epoch.__slots__})
+    return Epoch(**{name: value[name] for name in Epoch.__slots__ if name in value})
 
 
 def encode_verdict(verdict: Verdict) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from search.candidates import Candidates
 from search.checkpoints import CheckpointFolder, is_kept
 from search.engine import AbstractEngine, Done, Failed, Lost, Outcome
 from search.errors import EnvironmentChanged, SearchError, TooManyFailures
+from search.ledger import AbstractLedger
 from search.policy import AbstractPolicy, Allowance, Judge, Propose, Run
 from search.records import Epoch, Failure, History, Job, Trial, TrialState
-from search.store import Ledger
 from search.trainer import Task, Trained
 
 MAX_DEATHS = 3
@@ -36,7 +36,7 @@ class Driver:
     def __init__(  # noqa: PLR0913 - the loop's parts, each exchanged by some test
         self,
         *,
-        ledger: Ledger,
+        ledger: AbstractLedger,
         policy: AbstractPolicy,
         candidates: Candidates,
         engine: AbstractEngine,
@@ -239,13 +239,16 @@ class Driver:
 
     def _end(self) -> str:
         budget, epochs = self._history.budget, self._history.facts.epochs
+        used = budget.trials is not None and len(self._history.trials) >= budget.trials
         unfinished = not all(trial.is_final(epochs) for trial in self._history.trials)
         if self._exhausted:
             reason = "every configuration of the space was tried"
-        elif unfinished or budget.trials is None or len(self._history.trials) < budget.trials:
+        elif budget.minutes is not None and not (used and self._allowance().may_widen):
             reason = f"{budget.minutes:g} minutes"
-        else:
+        elif used:
             reason = f"{budget.trials} trials"
+        else:
+            reason = "another trial is unlikely to win"
         self._ledger.end(reason)
         self._listen(events.Ended(self._history, reason))
         return reason

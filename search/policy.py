@@ -9,7 +9,7 @@ import abc
 from dataclasses import dataclass
 from typing import final
 
-from search.records import History, Job, Verdict
+from search.records import History, Job, Trial, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,10 @@ class Wait:
     """Nothing useful can start before a running job ends; with none running, the end."""
 
 
+POLICIES = ("race", "full", "epochs", "folds-forgiving", "folds-aggressive")
+"""Every policy by the name that `--policy` takes; the first is the default. `search.policies`
+makes them: a list of names need not import them."""
+
 Action = Run | Propose | Judge | Wait
 
 
@@ -54,8 +58,10 @@ class Allowance:
 class AbstractPolicy(abc.ABC):
     """Decides what a free worker does."""
 
-    name: str
-    """What `--policy` and the ledger call it."""
+    @property
+    @abc.abstractmethod
+    def name(self) -> str:
+        """What `--policy` and the ledger call it."""
 
     @abc.abstractmethod
     def next(self, history: History, running: frozenset[Job], allowance: Allowance) -> Action:
@@ -70,6 +76,18 @@ class AbstractPolicy(abc.ABC):
             running: Jobs in flight; none may be given out twice.
             allowance: What the budget allows.
         """
+
+    @abc.abstractmethod
+    def leader(self, history: History) -> Trial | None:
+        """Returns the trial that would be completed first if time were short, None: no trial.
+
+        The driver keeps enough time for it; once a trial is complete, that is the incumbent.
+        """
+
+    def standing(self, history: History, trial: Trial) -> str | None:
+        """Says in words why an open trial waits; None: there is nothing to say."""
+        del history, trial
+        return None
 
 
 @final
@@ -103,6 +121,8 @@ class FullPolicy(AbstractPolicy):
                 return Wait()
         return Propose() if allowance.may_propose else Wait()
 
-
-POLICIES: dict[str, AbstractPolicy] = {policy.name: policy for policy in (FullPolicy(),)}
-"""Every policy by the name that `--policy` takes."""
+    def leader(self, history: History) -> Trial | None:
+        """Returns the incumbent, else the first trial that can become it."""
+        epochs = history.facts.epochs
+        unfinished = (trial for trial in history.trials if not trial.is_final(epochs))
+        return history.incumbent or next(unfinished, None)

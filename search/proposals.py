@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, final
 
+import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
@@ -18,8 +19,10 @@ from optuna.trial import FrozenTrial, create_trial
 from optuna.trial import TrialState as OptunaState
 
 from search.distributions import SamplerAxis
+from search.points import sampled
+from search.prediction import Prediction, predictions
 from search.quiet import quiet_optuna
-from search.records import History, Trial
+from search.records import History, Trial, TrialState
 from search.seeds import Purpose, seed_for
 from spaces.space import Config, Space, Value, config_key
 
@@ -29,8 +32,8 @@ Misfit = Callable[[Config], str | None]
 SamplerFactory = Callable[[int], BaseSampler]
 """Builds a fresh sampler from a seed: samplers cache spaces by a study's id."""
 
-MAX_ATTEMPTS = 200
-"""Proposals that a sampler may waste on duplicates and misfits before it counts as exhausted."""
+MAX_ATTEMPTS = 30
+"""Proposals that a sampler may waste on duplicates and misfits, and draws that may follow."""
 
 
 class AbstractProposer(abc.ABC):
@@ -66,10 +69,11 @@ class OptunaProposer(AbstractProposer):
     def propose(self, history: History, misfit: Misfit) -> Config | None:
         """Asks, with another seed each time, until the answer is new and fits."""
         space = history.facts.space
+        predicted = predictions(history)
         view = [
             seen
             for trial in history.trials
-            if trial.in_space and (seen := _seen(trial, history)) is not None
+            if trial.in_space and (seen := _seen(trial, predicted, space)) is not None
         ]
         used = {trial.key for trial in history.trials}
         number = len(history.trials)
@@ -78,7 +82,18 @@ class OptunaProposer(AbstractProposer):
             config = ask(space, view, sampler=self.sampler, seed=seed)
             if config_key(config) not in used and misfit(config) is None:
                 return config
-        return None
+        return _any_new(history, used, misfit)
+
+
+def _any_new(history: History, used: set[str], misfit: Misfit) -> Config | None:
+    """Draws at random where a sampler only repeats itself, as TPE does in a small space."""
+    seed = seed_for(history.facts.seed, Purpose.PROPOSAL, len(history.trials), MAX_ATTEMPTS)
+    rng = np.random.default_rng(seed)
+    for _ in range(MAX_ATTEMPTS):
+        config = sampled(history.facts.space, rng)
+        if config_key(config) not in used and misfit(config) is None:
+            return config
+    return None
 
 
 def ask(
@@ -143,15 +158,17 @@ def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> 
     raise TypeError(f"{name!r} has a distribution of an unknown kind: {distribution!r}.")
 
 
-def _seen(trial: Trial, history: History) -> FrozenTrial | None:
-    """Returns a trial as a sampler may see it: its score, or that it is under way.
+def _seen(
+    trial: Trial, predicted: Mapping[int, Prediction], space: Space
+) -> FrozenTrial | None:
+    """Returns a trial as a sampler may see it: its score, what it would score, or under way.
 
-    A failed trial is left out: it says nothing about accuracy.
+    A failed trial is left out: it says nothing about accuracy. A stopped one is no failure.
     """
-    score = trial.score(history.facts.epochs)
-    if trial.verdict is not None:
+    if trial.verdict is not None and trial.verdict.state is TrialState.FAILED:
         return None
-    return visible(history.facts.space, trial.config, None if score is None else score.mean)
+    known = predicted.get(trial.number)
+    return visible(space, trial.config, None if known is None else known.mean)
 
 
 def _tpe(seed: int) -> BaseSampler:

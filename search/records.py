@@ -55,6 +55,12 @@ class Epoch:
     build_seconds: float = 0.0
     """Time to build (or load) the model before this epoch; 0 on a warm worker."""
 
+    cpu_seconds: float = 0.0
+    """Processor time of this epoch: what it takes on a machine that nobody shares."""
+
+    build_cpu_seconds: float = 0.0
+    """Processor time of building; 0 on a warm worker."""
+
     checkpoint: str | None = None
     """SHA-256 of the checkpoint written after this epoch; None where none was kept."""
 
@@ -256,6 +262,9 @@ class Facts:
     retries: int = 0
     """How often a fold that failed is tried again, with other seeds."""
 
+    race: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """`--race`, as given: constants of the race other than their defaults."""
+
     fit: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Further arguments of `fit`, in words: a user's batch size or callbacks say."""
 
@@ -272,6 +281,7 @@ class Facts:
             "ranges": dict(self.ranges),
             "fixed": dict(self.fixed),
             "fit": dict(self.fit),
+            "race": dict(self.race),
             "environment": dict(self.environment),
         }
 

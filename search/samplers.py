@@ -2,12 +2,13 @@
 
 from search.errors import StudyError
 from search.grid import GridProposer
+from search.model_proposer import ModelProposer
 from search.proposals import OPTUNA_SAMPLERS, AbstractProposer, OptunaProposer
 
 KERAS_TUNER_SAMPLERS = ("kt-random", "kt-grid", "kt-bayesian")
 """Keras Tuner's own oracles, by the name that `--sampler` takes."""
 
-SAMPLERS = (*OPTUNA_SAMPLERS, "grid", *KERAS_TUNER_SAMPLERS)
+SAMPLERS = (*OPTUNA_SAMPLERS, "model", "grid", *KERAS_TUNER_SAMPLERS)
 """Every sampler by the name that `--sampler` takes."""
 
 
@@ -19,6 +20,8 @@ def proposer(name: str) -> AbstractProposer:
     """
     if name in OPTUNA_SAMPLERS:
         return OptunaProposer(name, OPTUNA_SAMPLERS[name])
+    if name == "model":
+        return ModelProposer()
     if name == "grid":
         return GridProposer()
     if name in KERAS_TUNER_SAMPLERS:

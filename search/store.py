@@ -4,39 +4,28 @@ Every method that changes something commits before it returns, and only then upd
 `Ledger.history`: nothing is decided on or shown that a crash could take back.
 """
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, final
 
 import optuna
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState as OptunaState
 
-from search import decode, reader
+from search import changes, decode, reader
 from search.distributions import recorded_all
 from search.errors import LedgerError, StudyError
+from search.ledger import AbstractLedger
 from search.lock import StudyLock
 from search.quiet import quiet_optuna
-from search.records import (
-    Budget,
-    Curve,
-    Ending,
-    Epoch,
-    Facts,
-    Failure,
-    History,
-    Job,
-    Opening,
-    Trial,
-    TrialState,
-    Verdict,
-)
+from search.records import Budget, Epoch, Facts, Failure, History, Job, Trial, TrialState, Verdict
 from search.sqlite_storage import check_whole, open_storage, storing
 
 
-class Ledger:
+@final
+class Ledger(AbstractLedger):
     """A study that this process owns. Use `create` or `open`, and `close` at the end."""
 
     def __init__(self, path: Path, lock: StudyLock, storage: RDBStorage, study: str) -> None:
@@ -115,7 +104,6 @@ class Ledger:
 
     @property
     def history(self) -> History:
-        """Everything committed so far."""
         return self._history
 
     @property
@@ -130,7 +118,7 @@ class Ledger:
         self._lock.release()
 
     def add(self, trial: Trial) -> None:
-        """Adds a candidate, whole in one commit."""
+        after = changes.added(self._history, trial)
         params = dict(trial.config) if trial.in_space else {}
         frozen = optuna.trial.FrozenTrial(
             number=trial.number,
@@ -147,117 +135,74 @@ class Ledger:
         )
         with storing(self._path):
             self._ids[trial.number] = self._storage.create_new_trial(self._study_id, frozen)
-        self._history = self._history.with_trial(trial)
+        self._history = after
 
     def start(self, job: Job) -> None:
-        """Counts an attempt at a job, before it starts: a job that kills us is seen to."""
-        trial = self._trial(job)
-        epoch, count = trial.attempts[job.fold]
-        self._set_attempts(job, count + 1 if epoch == job.start else 1)
+        self._commit_attempts(job, changes.started(self._history, job))
 
     def release(self, job: Job) -> None:
-        """Takes an attempt back: the job was given up on purpose, not by a crash."""
-        _, count = self._trial(job).attempts[job.fold]
-        self._set_attempts(job, max(count - 1, 0))
+        self._commit_attempts(job, changes.released(self._history, job))
 
-    def _set_attempts(self, job: Job, count: int) -> None:
-        self._set(job.trial, f"attempts:{job.fold}", {"epoch": job.start, "count": count})
-        trial = self._trial(job)
-        attempts = list(trial.attempts)
-        attempts[job.fold] = (job.start, count)
-        self._history = self._history.with_trial(replace(trial, attempts=tuple(attempts)))
+    def _commit_attempts(self, job: Job, after: History) -> None:
+        epoch, count = after.trials[job.trial].attempts[job.fold]
+        self._set(job.trial, f"attempts:{job.fold}", {"epoch": epoch, "count": count})
+        self._history = after
 
     def record(self, job: Job, epochs: tuple[Epoch, ...], *, elapsed: float) -> None:
-        """Commits the finished epochs of a job, in order, each by one commit."""
         for number, epoch in enumerate(epochs, start=job.start):
-            trial = self._trial(job)
-            curve = trial.curves[job.fold]
-            if number != len(curve) or job.run != curve.run:
-                raise LedgerError(
-                    f"Epochs are committed in order: fold {job.fold} of trial {job.trial} has "
-                    f"{len(curve)} of run {curve.run}, got epoch {number} of run {job.run}."
-                )
-            self._set(
-                job.trial,
-                decode.epoch_key(job.fold, job.run, number),
-                self._ordered(decode.encode_epoch(epoch, elapsed)),
+            after = changes.recorded(
+                self._history, job, number=number, epoch=epoch, elapsed=elapsed
             )
+            key = decode.epoch_key(job.fold, job.run, number)
+            self._set(job.trial, key, self._ordered(decode.encode_epoch(epoch, elapsed)))
             self._report(job.trial, job.fold, number, epoch)
-            curves = list(trial.curves)
-            curves[job.fold] = Curve((*curve.epochs, epoch), curve.run)
-            self._history = replace(
-                self._history.with_trial(replace(trial, curves=tuple(curves))), elapsed=elapsed
-            )
-        self._tell(self._trial(job))
+            self._history = after
+        self._tell(self._history.trials[job.trial])
 
     def fail(self, failure: Failure, trial_number: int, *, elapsed: float) -> None:
-        """Commits a failed run of a fold; after the last retry the trial is failed."""
-        trial = self._history.trials[trial_number]
-        count = len(trial.failures)
+        after = changes.failed(self._history, failure, trial_number, elapsed=elapsed)
+        count = len(self._history.trials[trial_number].failures)
         fact = self._ordered({**asdict(failure), "elapsed": elapsed})
         self._set(trial_number, f"failure:{count}", fact)
-        curves = list(trial.curves)
-        curves[failure.fold] = Curve((), curves[failure.fold].run + 1)
-        trial = replace(trial, failures=(*trial.failures, failure), curves=tuple(curves))
-        self._history = replace(self._history.with_trial(trial), elapsed=elapsed)
-        self._judge_failures(trial)
+        self._history = after
+        self._judge_failures(trial_number)
 
-    def _judge_failures(self, trial: Trial) -> None:
-        retries = self._history.facts.retries
-        for failure in trial.failures:
-            if failure.run >= retries:
-                tries = "" if retries == 0 else f" after {retries + 1} runs"
-                self.judge(
-                    trial.number,
-                    Verdict(
-                        state=TrialState.FAILED,
-                        reason=f"{failure.message}{tries}",
-                        fold=failure.fold,
-                        epoch=failure.epoch,
-                    ),
-                )
-                return
+    def _judge_failures(self, trial_number: int) -> None:
+        verdict = changes.verdict_of_failures(self._history, trial_number)
+        if verdict is not None:
+            self.judge(trial_number, verdict)
 
     def judge(self, trial_number: int, verdict: Verdict) -> None:
-        """Commits a final verdict."""
+        after = changes.judged(self._history, trial_number, verdict)
         self._set(trial_number, "verdict", self._ordered(decode.encode_verdict(verdict)))
-        trial = replace(self._history.trials[trial_number], verdict=verdict)
-        self._history = self._history.with_trial(trial)
-        self._tell(trial)
+        self._history = after
+        self._tell(after.trials[trial_number])
 
     def set_budget(self, budget: Budget) -> None:
-        """Commits new totals."""
         self._set_study("budget", asdict(budget))
-        self._history = replace(self._history, budget=budget)
+        self._history = changes.budget_set(self._history, budget)
 
     def end(self, reason: str) -> None:
-        """Commits that the study is done under its present budget."""
-        budget = self._history.budget
-        self._set_study("ending", {"reason": reason, "budget": asdict(budget)})
-        self._history = replace(self._history, ending=Ending(reason=reason, budget=budget))
+        self._set_study("ending", {"reason": reason, "budget": asdict(self._history.budget)})
+        self._history = changes.ended(self._history, reason)
 
     def open_test(self, trial: int) -> int:
         """Commits that the test set is about to be looked at; returns the look's number."""
         number = len(self._history.openings)
         self._set_study(f"opening:{number}", {"trial": trial, "result": None})
-        opening = Opening(trial=trial, result=None)
-        self._history = replace(self._history, openings=(*self._history.openings, opening))
+        self._history = changes.look_opened(self._history, trial)
         return number
 
     def record_test(self, number: int, result: dict[str, Any]) -> None:
         """Commits what a look at the test set showed."""
-        openings = list(self._history.openings)
-        openings[number] = replace(openings[number], result=result)
-        self._set_study(f"opening:{number}", asdict(openings[number]))
-        self._history = replace(self._history, openings=tuple(openings))
+        after = changes.look_recorded(self._history, number, result)
+        self._set_study(f"opening:{number}", asdict(after.openings[number]))
+        self._history = after
 
     def _ordered(self, fact: dict[str, Any]) -> dict[str, Any]:
         """Adds the place of a fact among all commits of the study."""
         self._order += 1
         return {**fact, "order": self._order}
-
-    def _trial(self, job: Job) -> Trial:
-        return self._history.trials[job.trial]
 
     def _set(self, trial: int, key: str, value: object) -> None:
         with storing(self._path):
@@ -309,4 +254,4 @@ class Ledger:
                     self._report(number, fold, epoch, result)
         self._tell(trial)
         if trial.verdict is None:
-            self._judge_failures(trial)
+            self._judge_failures(number)

@@ -15,7 +15,7 @@ from search.driver import Driver
 from search.engine import AbstractEngine, InlineEngine
 from search.errors import EnvironmentChanged, StudyError
 from search.folds import Fold, Ints, folds_sha256, stratified_folds
-from search.policy import POLICIES
+from search.policies import policy_for
 from search.proposals import AbstractProposer
 from search.records import Budget, Facts
 from search.samplers import proposer
@@ -41,9 +41,9 @@ class Choices:
     folds: int = 5
     epochs: int = 10
     seed: int = 0
-    policy: str = "full"
+    policy: str = "race"
     sampler: str = "tpe"
-    baselines: str = "full"
+    baselines: str = "race"
     max_params: int = 2_000_000
     max_macs: int = 20_000_000
     precision: str = "float32"
@@ -51,6 +51,7 @@ class Choices:
     ranges: Mapping[str, str]
     fixed: Mapping[str, str]
     fit: Mapping[str, str] = field(default_factory=dict)
+    race: Mapping[str, str] = field(default_factory=dict)
 
 
 def facts_of(  # noqa: PLR0913 - each is a part that the caller chooses
@@ -76,10 +77,7 @@ def facts_of(  # noqa: PLR0913 - each is a part that the caller chooses
         FoldError: the data cannot be split into that many folds.
         StudyError: an unknown policy or sampler, or one that cannot serve the space.
     """
-    if choices.policy not in POLICIES:
-        raise StudyError(
-            f"There is no policy {choices.policy!r}; there are: {', '.join(POLICIES)}."
-        )
+    policy_for(choices.policy, choices.race)
     refusal = (asked or proposer(choices.sampler)).refuse(space)
     if refusal is not None:
         raise StudyError(refusal)
@@ -193,7 +191,7 @@ def driver_for(  # noqa: PLR0913 - each is a part that the caller chooses
     facts = ledger.history.facts
     return Driver(
         ledger=ledger,
-        policy=POLICIES[facts.policy],
+        policy=policy_for(facts.policy, facts.race),
         candidates=Candidates(asked or proposer(facts.sampler), size_of, baselines),
         engine=engine,
         checkpoints=CheckpointFolder(folder / "checkpoints"),

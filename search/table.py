@@ -5,11 +5,14 @@ comes a line for each configuration; `docs/tables.md` describes both.
 """
 
 import gzip
+import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from reprlib import repr as short
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -19,6 +22,9 @@ from spaces.space import Config, config_key
 
 Grid = tuple[tuple[float, ...], ...]
 """One number for each epoch of each fold: `grid[fold][epoch]`."""
+
+MOST_BYTES = 512 * 2**20
+"""How large a table may be, decompressed: a small file can hold terabytes of zeros."""
 
 _OWN_KEYS = frozenset({"config", "acc", "loss", "sec", "build", "params", "macs"})
 
@@ -103,12 +109,12 @@ class Table:
         accuracies of a fold are nearer than one image.
         """
         stated = self.provenance.get("images", self.more.get("images"))
-        if isinstance(stated, int) and stated > 0:
+        if isinstance(stated, int) and not isinstance(stated, bool) and stated > 0:
             return stated
         smallest = 1.0
         for fold in range(self.folds):
             values = sorted({value for row in self.rows for value in row.accuracy[fold]})
-            steps = [b - a for a, b in zip(values, values[1:], strict=False) if b - a > 1e-7]  # noqa: PLR2004, RUF007 - rounding
+            steps = [b - a for a, b in zip(values, values[1:], strict=False) if b - a > 1e-7]  # noqa: RUF007 - rounding
             smallest = min([smallest, *steps])
         return round(1 / smallest) * self.folds
 
@@ -128,24 +134,18 @@ class Table:
         Raises:
             TableError: the file cannot be read or is no table; the message names the line.
         """
-        try:
-            content = path.read_bytes()
-            text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
-        except (OSError, EOFError, UnicodeDecodeError) as error:
-            raise TableError(f"The table {path} cannot be read: {error}.") from error
-        lines = [line for line in text.splitlines() if line.strip()]
-        records = [_json(path, number, line) for number, line in enumerate(lines, start=1)]
-        if not records or "config" in records[0]:
+        records = list(_records(path))
+        if not records or "config" in records[0][1]:
             raise TableError(f"The table {path} begins with a header line, got none.")
-        header = records[0]
-        rows = tuple(_row(path, n, record) for n, record in enumerate(records[1:], start=2))
+        (_, header), *others = records
+        rows = {number: _row(path, number, record) for number, record in others}
+        rows = dict(zip(rows, _with_one_type_a_name(tuple(rows.values())), strict=True))
         _check_shapes(path, rows)
-        known = {"grid", "provenance"}
         return cls(
-            grid=header.get("grid") if isinstance(header.get("grid"), dict) else None,
+            grid=_axes(path, header.get("grid")),
             provenance=_mapping(header.get("provenance")),
-            rows=rows,
-            more={name: value for name, value in header.items() if name not in known},
+            rows=tuple(rows.values()),
+            more={k: v for k, v in header.items() if k not in {"grid", "provenance"}},
         )
 
     def write(self, path: Path) -> None:
@@ -161,84 +161,166 @@ class Table:
         write_whole(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
 
 
+def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields every line that is not blank, with its number."""
+    left = MOST_BYTES
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            for number in itertools.count(1):
+                line = file.readline(left + 1)
+                left -= len(line)
+                if left < 0:
+                    raise TableError(
+                        f"A table has at most {MOST_BYTES:,} bytes, decompressed: {path} has more."
+                    )
+                if not line:
+                    return
+                if line.strip():
+                    yield number, _json(path, number, line.decode())
+    # ValueError: no UTF-8, or a path that no file can have.
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise TableError(f"The table {path} cannot be read: {error}.") from error
+
+
 def _mapping(value: object) -> Mapping[str, Any]:
     if isinstance(value, dict):
         return value
     return {} if value is None else {"source": value}
 
 
+def _axes(path: Path, value: object) -> Mapping[str, Sequence[Any]] | None:
+    if value is None:
+        return None
+    if isinstance(value, dict) and all(isinstance(own, list) for own in value.values()):
+        return value
+    raise TableError(
+        f"The grid of a table is null or {{name: [values]}}: {path} has {short(value)}."
+    )
+
+
 def _json(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
-    except json.JSONDecodeError as error:
+    # ValueError: not JSON, or an integer of thousands of digits.
+    except (ValueError, RecursionError) as error:
         raise TableError(f"Line {number} of the table {path} is no JSON: {error}.") from error
     if not isinstance(record, dict):
-        raise TableError(f"Line {number} of the table {path} is a JSON object, got {line[:40]!r}.")
+        raise TableError(
+            f"A line of a table is a JSON object: line {number} of {path} is {short(record)}."
+        )
     return record
 
 
 def _row(path: Path, number: int, record: Mapping[str, Any]) -> Row:
     try:
-        params = int(record["params"])
+        params = _count(record["params"])
         return Row(
             config=_config(record["config"]),
             accuracy=_grid(record["acc"]),
             loss=_grid(record["loss"]),
             seconds=_grid(record["sec"]),
-            build=tuple(_finite(value) for value in record["build"]),
+            build=_numbers(record["build"]),
             params=params,
-            macs=int(record.get("macs", params)),
-            more={name: value for name, value in record.items() if name not in _OWN_KEYS},
+            macs=_count(record.get("macs", params)),
+            more=_more(record),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        what = f"lacks {error}" if isinstance(error, KeyError) else f"has a bad value: {error}"
-        raise TableError(f"Line {number} of the table {path} {what}.") from error
+    except KeyError as error:
+        raise TableError(f"Line {number} of the table {path} lacks {error}.") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TableError(f"Line {number} of the table {path} has a bad value: {error}.") from error
 
 
-def _config(record: Mapping[str, Any]) -> Config:
+def _more(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Keeps all other keys as they are; two of them mean something to a replay."""
+    if not isinstance(record.get("graph", ""), str):
+        raise TypeError(f"'graph' is a text, got {short(record['graph'])}")
+    _finite(record.get("warm", 0))
+    return {name: value for name, value in record.items() if name not in _OWN_KEYS}
+
+
+def _config(record: object) -> Config:
     """Takes the values; a null is a hyperparameter that is not active."""
-    config = {str(name): value for name, value in dict(record).items() if value is not None}
+    if not isinstance(record, dict):
+        raise TypeError(f"'config' is {{name: value}}, got {short(record)}")
+    config = {name: value for name, value in record.items() if value is not None}
     for name, value in config.items():
         if not isinstance(value, bool | int | float | str):
-            raise TypeError(f"{name!r} is a number, a string or a truth value, got {value!r}")
+            raise TypeError(f"{name!r} is a number, a string or a truth value, got {short(value)}")
+        if not isinstance(value, bool | str):
+            _finite(value)
     return config
 
 
-def _grid(record: Sequence[Sequence[Any]]) -> Grid:
-    return tuple(tuple(_finite(value) for value in fold) for fold in record)
+def _with_one_type_a_name(rows: Sequence[Row]) -> list[Row]:
+    """Makes 1 among 0.5 and 2.5 a float: not every writer of JSON tells 1.0 from 1."""
+    kinds: dict[str, set[type]] = {}
+    for row in rows:
+        for name, value in row.config.items():
+            kinds.setdefault(name, set()).add(type(value))
+    mixed = {name for name, own in kinds.items() if own == {int, float}}
+    return [
+        replace(row, config={k: float(v) if k in mixed else v for k, v in row.config.items()})
+        for row in rows
+    ]
 
 
-def _finite(value: Any) -> float:  # noqa: ANN401 - whatever JSON holds
+def _grid(record: object) -> Grid:
+    return tuple(_numbers(fold) for fold in _list(record))
+
+
+def _numbers(record: object) -> tuple[float, ...]:
+    return tuple(_finite(value) for value in _list(record))
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{short(value)} is no list")
+    return value
+
+
+def _count(value: object) -> int:
+    number = _finite(value)
+    if number < 0 or not number.is_integer():
+        raise ValueError(f"{short(value)} is no whole number from 0")
+    return value if isinstance(value, int) else int(number)
+
+
+def _finite(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{short(value)} is no number")
     number = float(value)
     if not math.isfinite(number):
         raise ValueError(f"{value!r} is not finite")
     return number
 
 
-def _check_shapes(path: Path, rows: Sequence[Row]) -> None:
+def _check_shapes(path: Path, rows: Mapping[int, Row]) -> None:
     if not rows:
         raise TableError(f"The table {path} has a header and no configuration.")
-    shape = [len(fold) for fold in rows[0].accuracy]
-    if len(shape) < 2 or len(set(shape)) > 1 or not shape[0]:  # noqa: PLR2004 - folds
+    first, row = next(iter(rows.items()))
+    shape = [len(fold) for fold in row.accuracy]
+    if len(shape) < 2 or len(set(shape)) > 1 or not shape[0]:
         raise TableError(
-            f"A table has the same epochs for two folds or more: line 2 of {path} has {shape}."
+            f"A table has the same epochs for two folds or more: line {first} of {path} has "
+            f"{short(shape)}."
         )
     seen: dict[str, int] = {}
-    for number, row in enumerate(rows, start=2):
+    for number, row in rows.items():
         for name, grid in (("acc", row.accuracy), ("loss", row.loss), ("sec", row.seconds)):
             if [len(fold) for fold in grid] != shape:
                 raise TableError(
                     f"Every line of a table has the shape of the first: {name!r} in line "
-                    f"{number} of {path} has {[len(fold) for fold in grid]}, expected {shape}."
+                    f"{number} of {path} has {short([len(fold) for fold in grid])}, expected "
+                    f"{short(shape)}."
                 )
         if len(row.build) != len(shape):
             raise TableError(
                 f"'build' has one number a fold: line {number} of {path} has {len(row.build)}, "
                 f"expected {len(shape)}."
             )
-        first = seen.setdefault(config_key(row.config), number)
-        if first != number:
+        same = seen.setdefault(config_key(row.config), number)
+        if same != number:
             raise TableError(
-                f"A configuration stands once in a table: lines {first} and {number} of {path} "
+                f"A configuration stands once in a table: lines {same} and {number} of {path} "
                 f"have the same."
             )

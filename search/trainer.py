@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from search.records import Epoch, Job
 from spaces.space import Config
 
+MAX_KEPT = 16
+"""Built models that a worker keeps: some megabytes each, where building one takes a second."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:

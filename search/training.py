@@ -3,17 +3,21 @@
 What makes it so: every epoch's shuffle and every random layer is reset from (study seed, trial,
 fold, run, epoch), and a checkpoint holds every weight and every optimizer slot. Loading a
 `.keras` file alone would leave the dropout generators where the process happens to have them.
+
+Traced models are kept and used again for every configuration with the same graph: tracing costs
+seconds. What is kept shows in no result.
 """
 
 import contextlib
-import gc
+import functools
 import io
 import math
 import os
 import random
 import time
+import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read once, when TensorFlow is imported
@@ -24,9 +28,13 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 from keras.src.random import seed_generator
+from keras.src.utils import rng_utils
+from tensorflow.python.framework import random_seed
 
 from search.errors import TrainingError
 from search.folds import Fold, Ints
+from search.graphs import graph_of, trace_by_shape
+from search.kept import Kept, Own, Shelf
 from search.records import Epoch, Job
 from search.seeds import Purpose, seed_for
 from search.trainer import AbstractTrainer, ColdWorker, Task, Trained
@@ -37,18 +45,6 @@ Make = Callable[[Config, int], tuple[keras_tuner.HyperModel, keras_tuner.HyperPa
 
 _VALIDATION_BATCH = 500
 """Images at a time when nothing is learned: the result does not depend on it, the speed does."""
-
-
-@dataclass(slots=True)
-class _Warm:
-    """A built model, kept between jobs: building and tracing costs a second."""
-
-    config: str
-    hypermodel: keras_tuner.HyperModel
-    hp: keras_tuner.HyperParameters
-    model: keras.Model
-    lane: tuple[int, int, int] | None = None
-    epochs: int = 0
 
 
 @final
@@ -75,22 +71,19 @@ class KerasTrainer(AbstractTrainer):
     fit_options: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments for `fit`, a user's batch size or callbacks say."""
 
-    _warm: _Warm | None = field(default=None, init=False, repr=False)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leaves the built model out: it belongs to its process."""
-        return {**self.__dict__, "_warm": None}
+    _shelf: Shelf = field(default_factory=Shelf, init=False, repr=False)
 
     def train(self, task: Task) -> Trained:
-        job, began = task.job, time.perf_counter()
-        warm = self._ready(task)
+        job, began, cpu = task.job, time.perf_counter(), time.process_time()
+        own, kept = self._ready(task)
         fold = self.folds[job.fold]
-        valid = (self._images(fold.valid), labels_for(warm.model, self.y[fold.valid]))
-        build_seconds = time.perf_counter() - began
+        valid = (self._images(fold.valid), labels_for(kept.model, self.y[fold.valid]))
+        build_seconds, build_cpu = time.perf_counter() - began, time.process_time() - cpu
         epochs = []
         for number in range(job.start, job.stop):
-            began = time.perf_counter()
-            values = self._epoch(warm, job, number, fold.train, valid)
+            began, cpu = time.perf_counter(), time.process_time()
+            epoch = replace(job, start=number, stop=number + 1)
+            values = self._epoch(own, kept.model, epoch, fold.train, valid)
             epochs.append(
                 Epoch(
                     # Keras sums in float32; the count of right images is exact.
@@ -99,13 +92,15 @@ class KerasTrainer(AbstractTrainer):
                     train_accuracy=values["train"],
                     train_loss=values["loss"],
                     seconds=time.perf_counter() - began,
+                    cpu_seconds=time.process_time() - cpu,
+                    build_cpu_seconds=build_cpu,
                     build_seconds=build_seconds,
                 )
             )
-            build_seconds = 0.0
-        warm.lane, warm.epochs = (job.trial, job.fold, job.run), job.stop
-        self._warm = warm
-        return Trained(epochs=tuple(epochs), checkpoint=pack(warm.model) if task.keep else None)
+            build_seconds = build_cpu = 0.0
+        kept.lane, kept.epochs = _lane(own, job), job.stop
+        self._shelf.put(own, kept)
+        return Trained(epochs=tuple(epochs), checkpoint=pack(kept.model) if task.keep else None)
 
     def refit(self, config: Config, *, number: int) -> keras.Model:
         """Trains on the whole development set, as scikit-learn's `refit` does.
@@ -122,66 +117,88 @@ class KerasTrainer(AbstractTrainer):
         """
         # One past the last fold: seeds that no fold of the trial has.
         job = Job(trial=number, fold=len(self.folds), start=0, stop=self.epochs)
-        warm = self._ready(Task(job=job, config=config))
+        prepare_process(self.precision)
+        own, model = self._built(job, config)  # the caller's, so not one of those kept
         everything = np.arange(len(self.y))
-        for epoch in range(self.epochs):
-            self._epoch(warm, job, epoch, everything, None)
-        return warm.model
+        for at in range(self.epochs):
+            epoch = replace(job, start=at, stop=at + 1)
+            self._epoch(own, model, epoch, everything, None)
+        return model
 
     def _images(self, indices: Ints) -> npt.NDArray[Any]:
         images = self.x[indices]
         return with_channel(images) if self.channel_axis else images
 
-    def _ready(self, task: Task) -> _Warm:
-        """Returns a model in the state that the job starts from."""
+    def _ready(self, task: Task) -> tuple[Own, Kept]:
+        """Returns a model in the state that the job starts from, taken off the shelf."""
         job = task.job
         prepare_process(self.precision)
-        key, kept, self._warm = config_key(task.config), self._warm, None
-        if kept is not None and kept.config != key:
-            kept = None
-            gc.collect()  # a traced model is full of cycles, and may be the largest thing here
-        lane = (job.trial, job.fold, job.run)
-        if kept is not None and (kept.lane, kept.epochs) == (lane, job.start) and job.start:
-            return kept
+        own = self._shelf.own(config_key(task.config))
+        kept = self._shelf.kept(own.graph) if own is not None else None
+        if own is not None and kept is not None and job.start:
+            warm = (kept.lane, kept.epochs) == (_lane(own, job), job.start)
+            if warm or (own.shares and task.checkpoint is not None):
+                self._shelf.take(own.graph)
+                if task.checkpoint is not None and not warm:
+                    unpack(kept.model, task.checkpoint)  # all of its state: no need to build
+                return own, kept
         if job.start and task.checkpoint is None:
             raise ColdWorker(f"no checkpoint of epoch {job.start} at hand")
-        seed = seed_for(self.seed, Purpose.WEIGHTS, job.trial, job.fold, job.run)
-        with _seeded(seed):
-            hypermodel, hp = self.make(task.config, self.epochs)
-            fresh = hypermodel.build(hp)
-        fresh.optimizer.build(fresh.trainable_variables)
+        own, fresh = self._built(job, task.config)
+        kept = self._shelf.take(own.graph)
         if kept is None:
-            kept = _Warm(key, hypermodel, hp, fresh)
+            trace_by_shape(fresh)
+            kept = Kept(fresh)
         else:
-            # A fresh model's values in the traced one's variables: tracing costs a second.
-            for own, new in zip(_state(kept.model), _state(fresh), strict=True):
-                own.assign(new)
+            # A fresh model's values in the traced one's variables: tracing costs seconds.
+            for ours, new in zip(_state(kept.model), _state(fresh), strict=True):
+                ours.assign(new)
         if task.checkpoint is not None:
             unpack(kept.model, task.checkpoint)
-        return kept
+        return own, kept
+
+    def _built(self, job: Job, config: Config) -> tuple[Own, keras.Model]:
+        """Returns a new model, with the job's initial weights."""
+        key = config_key(config)
+        self._shelf.forget_unshared()
+        seed = seed_for(self.seed, Purpose.WEIGHTS, job.trial, job.fold, job.run)
+        with _seeded(seed) as seed_tensorflow:
+            if not self._shelf:
+                seed_tensorflow()  # no kept model loses anything by that
+            hypermodel, hp = self.make(config, self.epochs)
+            fresh = hypermodel.build(hp)
+            fresh.optimizer.build(fresh.trainable_variables)
+            graph = None
+            # A user's own `fit` may do anything to the model.
+            if not self.fit_options and _is_known(hypermodel.fit):
+                graph = graph_of(fresh)
+            if graph is None:
+                seed_tensorflow()  # its trace or its `fit` may draw as well
+        return Own(config=key, hypermodel=hypermodel, hp=hp, graph=graph or key), fresh
 
     def _epoch(
         self,
-        warm: _Warm,
-        job: Job,
-        number: int,
+        own: Own,
+        model: keras.Model,
+        epoch: Job,
         train: Ints,
         valid: tuple[npt.NDArray[Any], npt.NDArray[Any]] | None,
     ) -> dict[str, float]:
         """Trains one epoch and returns its measures: train, loss, and val, val_loss if any."""
-        seed = seed_for(self.seed, Purpose.EPOCH, job.trial, job.fold, job.run, number)
-        _reset_generators(warm.model, seed)
+        number = epoch.start
+        seed = seed_for(self.seed, Purpose.EPOCH, epoch.trial, epoch.fold, epoch.run, number)
+        _reset_generators(model, seed)
         order = np.random.default_rng(seed).permutation(train)
         validation = (
             {}
             if valid is None
             else {"validation_data": valid, "validation_batch_size": _VALIDATION_BATCH}
         )
-        history = warm.hypermodel.fit(
-            warm.hp,
-            warm.model,
+        history = own.hypermodel.fit(
+            own.hp,
+            model,
             self._images(order),
-            labels_for(warm.model, self.y[order]),
+            labels_for(model, self.y[order]),
             **{
                 "verbose": 0,
                 **self.fit_options,
@@ -194,22 +211,49 @@ class KerasTrainer(AbstractTrainer):
         return _measured(history, number)
 
 
+def _lane(own: Own, job: Job) -> tuple[str, int, int, int]:
+    return own.config, job.trial, job.fold, job.run
+
+
+def _is_known(fit: Callable[..., Any]) -> bool:
+    """Says whether a hypermodel's `fit` is one that only calls the model's."""
+    return str(fit.__module__).split(".", maxsplit=1)[0] in ("keras_tuner", "spaces")
+
+
 @contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Seeds everything that building a model draws from.
+def _seeded(seed: int) -> Iterator[Callable[[], None]]:
+    """Seeds everything that building a model draws from; TensorFlow at its first draw.
 
     Keras draws the seeds of its initializers from Python's global generator, which threads of
     this process share: Dask's event loop draws its jitter there, and one draw of its between
     two of ours gave other weights (seen in 2 of 21 folds). So Keras gets a generator of its
     own meanwhile. It has the sequence of the seeded global one, and no public way in.
+
+    Seeding TensorFlow makes it forget its kernels, and every kept model then spends 0.2 to
+    0.7 s of its next epoch on optimizing its graphs again. Keras' own layers draw nothing from
+    TensorFlow's generators, so these are seeded only when somebody does.
+
+    Yields:
+        What seeds TensorFlow, unless a draw did.
     """
-    keras.utils.set_random_seed(seed)
-    shared = seed_generator.python_random
-    seed_generator.python_random = random.Random(seed)  # noqa: S311 - weights, no secrets
+    seed_tensorflow = functools.cache(functools.partial(tf.random.set_seed, seed))
+
+    def get_seed(op_seed: int | None) -> Any:  # noqa: ANN401 - as TensorFlow has it
+        seed_tensorflow()
+        if not tf.executing_eagerly():
+            # A graph takes the seed when it is begun, and that was earlier.
+            tf.compat.v1.get_default_graph().seed = seed
+        return shared[1](op_seed)
+
+    shared = seed_generator.python_random, random_seed.get_seed, rng_utils.tf
     try:
-        yield
+        rng_utils.tf = types.SimpleNamespace(available=False)
+        keras.utils.set_random_seed(seed)
+        seed_generator.python_random = random.Random(seed)  # noqa: S311 - weights, no secrets
+        random_seed.get_seed = get_seed
+        yield seed_tensorflow
     finally:
-        seed_generator.python_random = shared
+        seed_generator.python_random, random_seed.get_seed, rng_utils.tf = shared
 
 
 def prepare_process(precision: str) -> None:

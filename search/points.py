@@ -1,0 +1,90 @@
+"""Configurations as points: what distances and models are computed from."""
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from spaces.space import Choice, Config, Dimension, Range, Space, Value
+
+
+def encoder(space: Space) -> Callable[[Config], npt.NDArray[np.float64]]:
+    """Returns a function from configurations to points, each hyperparameter 0 to 1 wide.
+
+    An ordered choice is its index, an unordered one a column for each value. An inactive
+    hyperparameter stands half a width from its lowest value, or from each of its unordered ones.
+    """
+    columns = [column for dimension in space.dimensions for column in _columns(dimension)]
+
+    def encode(config: Config) -> npt.NDArray[np.float64]:
+        return np.array(
+            [place(config[name]) if name in config else absent for name, place, absent in columns]
+        )
+
+    return encode
+
+
+def _columns(dimension: Dimension) -> list[tuple[str, Callable[[Value], float], float]]:
+    """Returns name, place of a value, and place where there is none."""
+    if not isinstance(dimension, Choice):
+        return [(dimension.name, partial(_share, dimension), -0.5)]
+    if not dimension.ordered:
+        return [(dimension.name, partial(_match, value), 0.0) for value in dimension.values]
+    last = max(len(dimension.values) - 1, 1)
+    places = {value: i / last for i, value in enumerate(dimension.values)}
+    return [(dimension.name, partial(_place, places), -0.5)]
+
+
+def _match(listed: Value, value: Value) -> float:
+    """Returns half a width for the value itself: two that differ are one width apart."""
+    return 0.5 if value == listed else 0.0
+
+
+def _share(dimension: Range, value: Value) -> float:
+    """Returns how far up a range a number lies."""
+    low, high, number = dimension.low, dimension.high, float(value)
+    if low == high:
+        return 0.0
+    if dimension.sampling == "log":
+        return math.log(number / low) / math.log(high / low)
+    return (number - low) / (high - low)
+
+
+def _place(places: Mapping[Value, float], value: Value) -> float:
+    """Returns where a value lies, or a number between two listed ones."""
+    if value in places:
+        return places[value]
+    if isinstance(value, str) or any(isinstance(own, str) for own in places):
+        return -0.5
+    # A choice may list its numbers in any order; np.interp takes rising ones only.
+    known = sorted((float(own), place) for own, place in places.items())
+    numbers, own_places = zip(*known, strict=True)
+    return float(np.interp(float(value), numbers, own_places))
+
+
+def sampled(
+    space: Space, rng: np.random.Generator, given: Config | None = None
+) -> dict[str, Value]:
+    """Draws a configuration: every value of a choice as likely as the others.
+
+    Args:
+        space: What may be tried.
+        rng: Where the draws come from.
+        given: Values to keep where they are active; the others are drawn.
+    """
+    config: dict[str, Value] = {}
+    for dimension in space.walk(config):
+        name = dimension.name
+        config[name] = given[name] if given and name in given else _drawn(dimension, rng)
+    return config
+
+
+def _drawn(dimension: Dimension, rng: np.random.Generator) -> Value:
+    values = dimension.values if isinstance(dimension, Choice) else dimension.steps()
+    if values is not None:
+        return values[int(rng.integers(len(values)))]
+    assert isinstance(dimension, Range)  # noqa: S101 - a choice lists its values
+    number = dimension.at(float(rng.random()))
+    return round(number) if dimension.kind == "int" else number
