@@ -99,6 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 no usable result, 2 wrong input, 3 storage, 4 owned by another
         process, 5 another environment, 70 a bug, 130 Ctrl-C.
     """
+    # Of our small matrices a second thread only waits for the first: a hundred times the time on a
+    # busy machine. One thread adds in one order, too, whatever the number of cores.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         code: Any = cli.main(arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()

@@ -1,14 +1,23 @@
 """How numbers are written for people. Tables only: JSON and CSV keep every digit."""
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from search.records import Score, Trial, TrialState
 from spaces.space import Value
+
+if TYPE_CHECKING:  # it imports NumPy, which only studies with unfinished trials need
+    from search.prediction import Prediction
 
 
 def score_text(score: Score) -> str:
     """Returns mean ± standard deviation over the folds."""
     return f"{score.mean:.4f} ± {score.std:.4f}"
+
+
+def predicted_text(predicted: "Prediction") -> str:
+    """Returns a predicted mean, marked as such: it is no score."""
+    return f"~{predicted.mean:.4f}"
 
 
 def count_text(count: int) -> str:
@@ -66,6 +75,12 @@ def position_text(trial: Trial) -> str:
     """Returns where a trial stands, as fold.epoch."""
     fold, epoch = position_of(trial)
     return f"{fold}.{epoch}"
+
+
+def place_text(trial: Trial) -> str:
+    """Returns where a trial stands, in words."""
+    fold, epoch = position_of(trial)
+    return f"fold {fold}, epoch {epoch}"
 
 
 def position_of(trial: Trial) -> tuple[int, int]:

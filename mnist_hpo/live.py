@@ -1,5 +1,7 @@
-"""The live view of a search on a terminal: header, bars with time left, the last trials."""
+"""The live view of a search on a terminal: header, bars with time left, trials, news."""
 
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -8,38 +10,37 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from mnist_hpo.configs import in_words
+from mnist_hpo.advance import finalists, overall
 from mnist_hpo.console import laid_out, width_of, writable
-from mnist_hpo.formats import duration_text, position_text, score_text
+from mnist_hpo.formats import duration_text, score_text
+from mnist_hpo.live_table import Lane, Predictions, live_table, trials_of
+from mnist_hpo.news import news_of
 from mnist_hpo.progress import AbstractView, Rate
-from mnist_hpo.ranking import Standing, standings
-from mnist_hpo.tables import Column, Row, Table
+from mnist_hpo.prospects import with_predictions
+from mnist_hpo.ranking import standings
+from mnist_hpo.rungs import ladder_text
+from mnist_hpo.tables import fold
 from search import events
-from search.records import History, TrialState
+from search.records import History
 
 DRAWS_A_SECOND = 4
-LAST_TRIALS = 7
-"""Rows of the table: enough to see a trend, few enough for a small terminal."""
+NEWS = 3
+"""Sentences kept below the table."""
 
-_COLUMNS = (
-    Column("trial", right=True),
-    Column("state"),
-    Column("at"),
-    Column("score"),
-    Column("filters", priority=3),
-    Column("lr", priority=2),
-    Column("what", priority=1, least=12),
-)
+_PATIENCE = 100
+"""A prediction that took a second is not made anew for so many: one per cent of the time."""
 
 
 class LiveView(AbstractView):
     """Redraws itself at most four times a second, and leaves its last picture standing."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
-        self._rate = Rate()
+        self._rate = Rate(clock)
+        self._prospects = Prospects(clock)
         self._history: History | None = None
-        self._running: dict[int, tuple[int, int]] = {}
+        self._running: dict[Lane, int] = {}
+        self._news: tuple[str, ...] = ()
         self._message = ""
         self._workers = 0
         self._progress = Progress(
@@ -74,13 +75,19 @@ class LiveView(AbstractView):
             case events.Started(_, workers):
                 self._workers = workers
             case events.JobStarted(_, job):
-                self._running[job.trial] = (job.fold, job.start)
+                self._running = {**self._running, job.lane: job.start}
+            case events.EpochsCommitted(_, job):
+                self._leave(job.lane)
             case events.RunFailed(_, number, failure):
+                self._leave((number, failure.fold))
                 self._message = f"trial {number}, fold {failure.fold + 1}: {failure.message}"
             case events.WorkerLost(job, reason):
+                self._leave(job.lane)
                 self._message = f"trial {job.trial}: {reason}; its job is handed out again"
             case events.TrialClosed(_, number):
-                self._running.pop(number, None)
+                self._leave(*[lane for lane in self._running if lane[0] == number])
+        if (sentence := news_of(event)) is not None:
+            self._news = (*self._news, sentence)[-NEWS:]
         history = getattr(event, "history", None)
         if history is not None:
             self._history = history
@@ -94,32 +101,60 @@ class LiveView(AbstractView):
         super().interrupted(history)
         self._console.print(Text(self._message))
 
+    def _leave(self, *lanes: Lane) -> None:
+        # Made anew, never changed: the refreshing thread may be reading the old one.
+        self._running = {lane: own for lane, own in self._running.items() if lane not in lanes}
+
     def _count(self, history: History) -> None:
-        facts, budget = history.facts, history.budget
-        each = facts.folds * facts.epochs
-        total = None if budget.trials is None else budget.trials * each
-        left = self._rate.seconds_left(history)
-        done = sum(each if t.is_final(facts.epochs) else t.fold_epochs for t in history.trials)
-        eta = "" if left is None else f"ETA {duration_text(left)}"
-        self._progress.update(self._overall, completed=done, total=total, left=eta)
-        current = max(self._running, default=None)
-        if current is not None:
+        bar, left = overall(history), self._rate.seconds_left(history)
+        word = "ETA" if history.facts.policy == "full" else "at most"
+        self._progress.update(
+            self._overall,
+            description=bar.name,
+            completed=bar.done,
+            total=bar.total,
+            left="" if left is None else f"{word} {duration_text(left)}",
+        )
+        current = max((trial for trial, _ in self._running), default=None)
+        if history.facts.policy != "full":
+            last = finalists(history)
+            if last is None:
+                self._progress.update(self._current, visible=False)
+            else:
+                self._progress.update(
+                    self._current,
+                    description=last.name,
+                    completed=last.done,
+                    total=last.total,
+                    visible=True,
+                )
+        elif current is not None:
             self._progress.update(
                 self._current,
                 description=f"trial {current}",
                 completed=history.trials[current].fold_epochs,
-                total=each,
+                total=history.facts.folds * history.facts.epochs,
             )
 
     def _picture(self) -> Group:
         history = self._history
         if history is None:
             return Group(Text(self._message or "Starting the workers (TensorFlow takes seconds)."))
+        running = self._running
         parts = [Text(line, no_wrap=True) for line in self._header(history)]
-        layout = laid_out(self._console, last_trials(history, self._running))
+        found = self._prospects.of(history)
+        layout = laid_out(self._console, live_table(history, running, found))
         table = [Text(line.text, style=line.style, no_wrap=True) for line in layout.lines]
+        width = width_of(self._console)
+        news = [
+            Text(line, style="dim", no_wrap=True)
+            for sentence in self._news
+            for line in fold(writable(sentence, self._console), width)
+        ]
+        note = "~ predicted, not measured.  " if "~" in "".join(map(str, table)) else ""
         footer = self._message or "Ctrl-C: finish the epoch and stop. Twice: stop now."
-        return Group(*parts, self._progress, *table, Text(writable(footer, self._console)))
+        end = Text(writable(note + footer, self._console))
+        return Group(*parts, self._progress, *table, *news, end)
 
     def _header(self, history: History) -> list[str]:
         facts = history.facts
@@ -127,7 +162,7 @@ class LiveView(AbstractView):
         who = f"{facts.study}  {facts.policy}  {facts.sampler}  seed {facts.seed}  {shape}"
         counts: dict[str, int] = {}
         for trial in history.trials:
-            state = str(history.state_of(trial, frozenset(self._running)))
+            state = str(history.state_of(trial, trials_of(self._running)))
             counts[state] = counts.get(state, 0) + 1
         best = history.incumbent
         score = None if best is None else best.score(facts.epochs)
@@ -138,44 +173,29 @@ class LiveView(AbstractView):
         )
         states = "  ".join(f"{state} {count}" for state, count in sorted(counts.items()))
         lines = [f"{who}  {self._workers} workers", f"{lead}    {states}"]
+        if ladder := ladder_text(history):
+            lines.append(f"trials that reached epoch  {ladder}")
         width = width_of(self._console)
         return [writable(line, self._console)[:width] for line in lines]
 
 
-def last_trials(history: History, running: dict[int, tuple[int, int]]) -> Table:
-    """Returns the table of the newest trials, newest first.
+class Prospects:
+    """Predictions while a search runs: made anew only as often as the search can spare."""
 
-    Args:
-        history: The study.
-        running: Fold and epoch in hand of each running trial, from 0.
-    """
-    ranks = {row.trial.number: row for row in standings(history)}
-    newest = sorted(ranks, reverse=True)[:LAST_TRIALS]
-    return Table(
-        _COLUMNS, tuple(Row(_cells(history, ranks[number], running)) for number in newest)
-    )
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._next = 0.0
+        self._history: History | None = None
+        self._found: Predictions = {}
 
-
-def _cells(history: History, row: Standing, running: dict[int, tuple[int, int]]) -> dict[str, str]:
-    trial = row.trial
-    words = in_words(trial.config)
-    state = history.state_of(trial, frozenset(running))
-    what = f"documented model {trial.origin}" if trial.origin.isdigit() else ""
-    if state is TrialState.RUNNING:
-        fold, epoch = running[trial.number]
-        what = f"fold {fold + 1} of {history.facts.folds}, epoch {epoch + 1}"
-    elif trial.verdict is not None:
-        what = trial.verdict.reason
-    elif row.rank == 1:
-        what = "best"
-    elif row.is_tied:
-        what = "ties with the best"
-    return {
-        "trial": str(trial.number),
-        "state": str(state),
-        "at": position_text(trial),
-        "score": "-" if row.score is None else score_text(row.score),
-        "filters": words.get("filters", "-"),
-        "lr": words.get("lr", "-"),
-        "what": what or "-",
-    }
+    def of(self, history: History) -> Predictions:
+        """Returns the predicted means of unfinished trials, possibly a little old."""
+        began = self._clock()
+        if history is not self._history and began >= self._next:
+            rows = with_predictions(history, standings(history))
+            self._found = {
+                row.trial.number: row.predicted for row in rows if row.predicted is not None
+            }
+            self._history = history
+            self._next = self._clock() + _PATIENCE * (self._clock() - began)
+        return self._found

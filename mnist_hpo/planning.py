@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from mnist_hpo.data.records import Dataset
 from mnist_hpo.formats import duration_text, whole_text
-from mnist_hpo.searching import LazyTrainer
+from mnist_hpo.rungs import rungs_of
+from mnist_hpo.searching import LazyTrainer, invited
 from search.candidates import Candidates
 from search.errors import StudyError
+from search.policies import race_options
 from search.records import Budget, Facts, History, Job, Trial
 from search.samplers import proposer
 from search.study import Development
@@ -47,17 +49,42 @@ def dry_run_lines(  # noqa: PLR0913 - all that a search would be started with
     timed = "   ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
     trained = facts.images * (facts.folds - 1) // facts.folds
     yield f"Probe  1 epoch on {whole_text(trained)} images, one worker:  {timed}"
-    each = facts.folds * facts.epochs
     if budget.trials is not None:
-        total = budget.trials * each
-        mean = sum(seconds.values()) / len(seconds)
-        yield (
-            f"Cost   {whole_text(total)} fold-epochs, about "
-            f"{duration_text(total * mean / workers)} (h:mm:ss or m:ss)"
-        )
+        pace = sum(seconds.values()) / len(seconds) / workers
+        finished = len(invited(catalogue, facts).taken) if facts.baselines == "full" else 0
+        yield from cost_lines(facts, budget.trials, seconds=pace, finished=finished)
     if budget.minutes is not None:
         yield f"Limit  {budget.minutes:g} minutes, and at least one complete trial"
     yield "Nothing was started. Leave out --dry-run to start."
+
+
+def cost_lines(facts: Facts, trials: int, *, seconds: float, finished: int) -> Iterator[str]:
+    """Yields what a search will cost, or the bounds of it.
+
+    Args:
+        facts: What the study would be.
+        trials: Candidates to propose.
+        seconds: About what a fold-epoch takes, with all workers at work.
+        finished: Candidates that get their whole cross-validation whatever they are worth.
+    """
+
+    def said(fold_epochs: int) -> str:
+        about = duration_text(fold_epochs * seconds)
+        return f"{whole_text(fold_epochs)} fold-epochs, about {about}"
+
+    each, rungs = facts.folds * facts.epochs, rungs_of(facts)
+    most = f"{said(trials * each)} (h:mm:ss or m:ss)"
+    if facts.policy == "full":
+        yield f"Cost   {most}"
+        return
+    yield f"Cost   at most {most}: full cross-validation of each"
+    if rungs:
+        whole = min(trials, max(finished, 1))
+        least = whole * each + (trials - whole) * rungs[0]
+        some = "one" if whole == 1 else str(whole)
+        yield f"       at least {said(least)}: all to epoch {rungs[0]}, {some} in full"
+        if race_options(facts.race).settled > 0:
+            yield "       less if another candidate is unlikely to win before (--no-auto-stop)"
 
 
 def _probed(facts: Facts, budget: Budget, catalogue: Catalogued) -> tuple[Trial, Trial, Trial]:

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from mnist_hpo.prospects import why_it_waits
+from mnist_hpo.rungs import ladder_text, rung_ahead, rung_reached
 from search import events
-from search.records import History, Trial
+from search.records import History, Job, Trial
 
 HEARTBEAT_SECONDS = 60.0
 """Off a terminal, a line a minute says that the search is alive."""
@@ -60,7 +62,7 @@ class SilentView(AbstractView):
 
 
 class PlainView(AbstractView):
-    """One line for each finished fold, each trial's end and each minute; no ESC byte."""
+    """One line for each finished fold, rung and trial, and each minute; no ESC byte."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
@@ -94,10 +96,14 @@ class PlainView(AbstractView):
                 line = f"event=started workers={workers}"
             case events.TrialAdded(history, number):
                 line = f"event=trial trial={number} origin={history.trials[number].origin}"
+            case events.JobStarted(history, job) if rung := rung_ahead(history, job):
+                at = f"{job.fold + 1}.{job.start}"
+                line = f"event=goes-on trial={job.trial} at={at} to={job.fold + 1}.{rung}"
             case events.EpochsCommitted(history, job) if job.stop == history.facts.epochs:
-                accuracy = history.trials[job.trial].curves[job.fold].accuracies[-1]
-                at = f"{job.fold + 1}.{job.stop}"
-                line = f"event=fold trial={job.trial} at={at} accuracy={accuracy:.4f}"
+                line = f"event=fold {_trained(history, job)}"
+            case events.EpochsCommitted(history, job) if rung_reached(history, job):
+                why = json.dumps(why_it_waits(history, history.trials[job.trial]))
+                line = f"event=rung {_trained(history, job)} why={why}"
             case events.RunFailed(_, number, failure):
                 line = f"event=run-failed trial={number} why={json.dumps(failure.message)}"
             case events.TrialClosed(history, number):
@@ -107,6 +113,11 @@ class PlainView(AbstractView):
             case events.Ended(_, reason):
                 line = f"event=done why={json.dumps(reason)}"
         return line
+
+
+def _trained(history: History, job: Job) -> str:
+    accuracy = history.trials[job.trial].curves[job.fold].accuracies[-1]
+    return f"trial={job.trial} at={job.fold + 1}.{job.stop} accuracy={accuracy:.4f}"
 
 
 def _outcome(history: History, trial: Trial) -> str:
@@ -121,13 +132,23 @@ def _outcome(history: History, trial: Trial) -> str:
 
 
 def summary(history: History) -> str:
-    """Says in key=value pairs how far a study is and who leads."""
-    final = sum(trial.is_final(history.facts.epochs) for trial in history.trials)
+    """Says in key=value pairs how far a study is and who leads.
+
+    Under the full policy trials are done one by one; under others most of them never are, so
+    those proposed are counted, and how many reached which rung.
+    """
     total = f"/{history.budget.trials}" if history.budget.trials is not None else ""
+    if history.facts.policy == "full":
+        final = sum(trial.is_final(history.facts.epochs) for trial in history.trials)
+        far = f"done={final}{total}"
+    else:
+        ladder = ladder_text(history).replace(": ", ":").replace("  ", ",")
+        rungs = f" rungs={ladder}" if ladder else ""
+        far = f"trials={len(history.trials)}{total} complete={len(history.complete())}{rungs}"
     best = history.incumbent
     score = None if best is None else best.score(history.facts.epochs)
     lead = "" if best is None or score is None else f" best={best.number} score={score.mean:.4f}"
-    return f"done={final}{total}{lead}"
+    return far + lead
 
 
 class JsonView(AbstractView):
@@ -157,9 +178,11 @@ class JsonView(AbstractView):
             case events.RunFailed(_, number, failure):
                 record |= {"trial": number, "fold": failure.fold, "message": failure.message}
             case events.TrialClosed(history, number):
-                score = history.trials[number].score(history.facts.epochs)
-                record |= {"trial": number, "state": history.state_of(history.trials[number])}
+                trial = history.trials[number]
+                score = trial.score(history.facts.epochs)
+                record |= {"trial": number, "state": history.state_of(trial)}
                 record["score"] = None if score is None else score.mean
+                record["reason"] = None if trial.verdict is None else trial.verdict.reason
             case events.WorkerLost(job, reason):
                 record |= {"trial": job.trial, "fold": job.fold, "message": reason}
             case events.Ended(_, reason):
@@ -186,10 +209,11 @@ class Rate:
             self._at_start = work_done(event.history)
 
     def seconds_left(self, history: History) -> float | None:
-        """Estimates the time to the end of the budget, in seconds; None: too early to say.
+        """Estimates the time to the end of the budget, in seconds; None: nobody can say.
 
         Work is counted in multiply-adds: a trial of ten times the size takes about ten times
-        as long. Trials not yet proposed are taken to be as large as the mean so far.
+        as long. Trials not yet proposed are taken to be as large as the mean so far. Only the
+        full policy knows its work beforehand; under others this is what `--minutes` leaves.
         """
         if self._began is None:
             return None
@@ -199,22 +223,24 @@ class Rate:
         estimates = []
         if budget.minutes is not None:
             estimates.append(max(budget.minutes * 60 - history.elapsed, 0.0))
-        if budget.trials is not None and done > 0 and history.trials:
+        trials = budget.trials if facts.policy == "full" else None
+        if trials is not None and done > 0 and history.trials:
             left: float = sum(
                 trial.macs * (facts.folds * facts.epochs - trial.fold_epochs)
                 for trial in history.trials
                 if not trial.is_final(facts.epochs)
             )
             mean = sum(trial.macs for trial in history.trials) / len(history.trials)
-            missing = max(budget.trials - len(history.trials), 0)
+            missing = max(trials - len(history.trials), 0)
             left += missing * mean * facts.folds * facts.epochs
             estimates.append(left * passed / done)
         return min(estimates, default=None)
 
     def eta(self, history: History) -> str:
-        """Returns the estimate as ` eta_s=170`, or nothing."""
+        """Returns the estimate as ` eta_s=170`, a mere limit as ` at_most_s=170`, or nothing."""
         left = self.seconds_left(history)
-        return "" if left is None else f" eta_s={left:.0f}"
+        name = "eta_s" if history.facts.policy == "full" else "at_most_s"
+        return "" if left is None else f" {name}={left:.0f}"
 
 
 def work_done(history: History) -> int:

@@ -5,8 +5,12 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from search.records import History, Score, Trial, TrialState
+
+if TYPE_CHECKING:  # it imports NumPy, which only studies with unfinished trials need
+    from search.prediction import Prediction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,17 @@ class Standing:
 
     to_best: Difference | None
     """None without a score, and for rank 1."""
+
+    predicted: "Prediction | None" = None
+    """What an unfinished trial would most likely score; `prospects.with_predictions` adds it."""
+
+    reason: str | None = None
+    """Why it was stopped, failed or waits; `prospects.with_reasons` adds it."""
+
+    @property
+    def is_unfinished(self) -> bool:
+        """It has no score, and did not fail: it may go on, or was given up."""
+        return self.score is None and self.state is not TrialState.FAILED
 
     @property
     def is_tied(self) -> bool:
@@ -219,10 +234,10 @@ def cost(history: History, rows: Iterable[Standing]) -> Cost:
 def is_settled(history: History, row: Standing) -> bool:
     """Says whether a trial went as far as its policy wanted it to go, for now.
 
-    A paused trial waits at a rung of a race; under the full policy it is merely unfinished.
+    A paused trial waits at a rung of a race; under the full policy it is merely unfinished, as
+    is one under any policy that has not finished its first epoch.
     """
-    if row.state is TrialState.PAUSED:
-        return history.facts.policy != "full"
-    if row.state is TrialState.STOPPED:
-        return row.trial.verdict is not None or history.facts.policy != "full"
-    return row.state is TrialState.COMPLETE
+    if row.state is TrialState.COMPLETE or row.trial.verdict is not None:
+        return row.state is not TrialState.FAILED
+    waits = row.state in {TrialState.PAUSED, TrialState.STOPPED}
+    return waits and history.facts.policy != "full" and row.trial.fold_epochs > 0

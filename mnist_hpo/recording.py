@@ -241,15 +241,14 @@ def recorded_table(
             **more,
         },
         rows=tuple(
-            _row(trial, repeats.get(key, []), plan.catalogue, clock) for key, trial in first.items()
+            _row(trial, repeats.get(key, []), plan.catalogue, clock)
+            for key, trial in first.items()
         ),
         more={"format": 1, "space": facts.space.to_json()},
     )
 
 
-def _row(
-    trial: Trial, repeats: Sequence[Trial], catalogue: Catalogued, clock: Clock
-) -> Row:
+def _row(trial: Trial, repeats: Sequence[Trial], catalogue: Catalogued, clock: Clock) -> Row:
     curves = trial.curves
     seconds = [[clock.epoch(epoch) for epoch in curve.epochs] for curve in curves]
     tracing = [_tracing_seconds(fold) for fold in seconds]

@@ -41,12 +41,16 @@ def replay_document(
         "environment": environment,
         "methods": methods,
         "notes": [
-            f"{len(table.rows)} configurations, the best has {best:.4f}; noise floor "
-            f"{floor:.3f} points; {plan.candidates} candidates, {plan.workers} simulated "
-            f"worker{'s' if plan.workers > 1 else ''}, {plan.seeds} seeds.",
-            "Speed-up: the naive loop's cost over this one's, median with its 95 % bootstrap "
-            "interval. Regret in points of accuracy. Target: expected seconds until the "
-            "recommendation is within 0, 1 or 2 noise floors of the best.",
+            (
+                f"{len(table.rows)} configurations, the best has {best:.4f}; noise floor "
+                f"{floor:.3f} points; {plan.candidates} candidates, {plan.workers} simulated "
+                f"worker{'s' if plan.workers > 1 else ''}, {plan.seeds} seeds."
+            ),
+            (
+                "Speed-up: the naive loop's cost over this one's, median with its 95 % bootstrap "
+                "interval. Regret in points of accuracy. Target: expected seconds until the "
+                "recommendation is within 0, 1 or 2 noise floors of the best."
+            ),
         ],
     }
 

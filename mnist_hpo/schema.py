@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mnist_hpo.formats import position_of
+from mnist_hpo.prospects import told, with_predictions, with_reasons
 from mnist_hpo.ranking import Cost, Standing, cost, is_settled, standings
 from mnist_hpo.standing import next_command, state_of
 from search.reader import Snapshot
@@ -21,6 +22,7 @@ def show_json(snapshot: Snapshot) -> dict[str, Any]:
     """Returns a study as `show --json` prints it."""
     history = snapshot.history
     rows = standings(history, owned=snapshot.owner is not None)
+    rows = with_reasons(history, with_predictions(history, rows))
     winner = history.incumbent
     return {
         "schema_version": SCHEMA_VERSION,
@@ -63,7 +65,7 @@ def trial_json(snapshot: Snapshot, number: int) -> dict[str, Any]:
     """Returns one trial as `trial --json` prints it: as in `show`, with every epoch's facts."""
     history = snapshot.history
     rows = standings(history, owned=snapshot.owner is not None)
-    row = next(row for row in rows if row.trial.number == number)
+    row = told(history, rows, number)
     return {
         "schema_version": SCHEMA_VERSION,
         "study": history.facts.study,
@@ -98,6 +100,7 @@ def _study(snapshot: Snapshot) -> dict[str, Any]:
         "epochs": facts.epochs,
         "seed": facts.seed,
         "policy": facts.policy,
+        "race": dict(facts.race),
         "sampler": facts.sampler,
         "baselines": facts.baselines,
         "budget": asdict(history.budget),
@@ -131,7 +134,7 @@ def _trial(row: Standing, facts: Facts) -> dict[str, Any]:
         "config": dict(trial.config),
         "folds": [list(curve.accuracies) for curve in trial.curves],
         "score": score_json(row.score),
-        "predicted": None,
+        "predicted": None if row.predicted is None else asdict(row.predicted),
         "rank": row.rank,
         "tied": row.is_tied,
         "worst": row.worst,
@@ -157,9 +160,7 @@ def _stopped(row: Standing) -> dict[str, Any] | None:
     if row.state not in {TrialState.STOPPED, TrialState.FAILED}:
         return None
     fold, epoch = position_of(row.trial)
-    verdict = row.trial.verdict
-    reason = "the study ended before it" if verdict is None else verdict.reason
-    return {"fold": fold, "epoch": epoch, "reason": reason}
+    return {"fold": fold, "epoch": epoch, "reason": row.reason}
 
 
 def score_json(score: Score | None) -> dict[str, float] | None:

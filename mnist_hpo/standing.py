@@ -38,6 +38,19 @@ def next_command(snapshot: Snapshot) -> str:
     return "finalize" if snapshot.history.incumbent is not None else "resume"
 
 
+def larger_budget(history: History) -> list[str]:
+    """Returns the options that let a study go on whose budget is used up.
+
+    Nothing for one that ended before: everything was tried, or another trial is unlikely to win.
+    """
+    budget, words = history.budget, []
+    if budget.minutes is not None and history.elapsed >= budget.minutes * 60:
+        words += ["--minutes", f"{2 * budget.minutes:g}"]
+    if budget.trials is not None and len(history.trials) >= budget.trials:
+        words += ["--trials", f"{len(history.trials) + 10}"]
+    return words
+
+
 def last_result(history: History) -> Opening | None:
     """Returns the last look at the test set that has a result."""
     seen = [opening for opening in history.openings if opening.result is not None]

@@ -106,12 +106,22 @@ class Driver:
 
     def _allowance(self) -> Allowance:
         budget = self._history.budget
-        in_time = budget.minutes is None or self._elapsed < budget.minutes * 60
+        in_time = budget.minutes is None or (self._elapsed + self._reserve() < budget.minutes * 60)
         in_number = budget.trials is None or len(self._history.trials) < budget.trials
         return Allowance(
             may_propose=in_number and not self._exhausted and (in_time or self._nothing_left()),
             may_widen=in_time,
         )
+
+    def _reserve(self) -> float:
+        """Returns the seconds that the first complete trial still needs, at its pace so far."""
+        leader = self._policy.leader(self._history)
+        if leader is None or leader.fold_epochs == 0:
+            return 0.0
+        epochs = self._history.facts.epochs
+        missing = [epochs - len(curve) for curve in leader.curves]
+        rounds = max(*missing, sum(missing) / self._engine.workers)
+        return rounds * leader.seconds / leader.fold_epochs
 
     def _nothing_left(self) -> bool:
         """Says whether no trial could still become the first complete one."""
@@ -238,9 +248,8 @@ class Driver:
         self._engine.close()
 
     def _end(self) -> str:
-        budget, epochs = self._history.budget, self._history.facts.epochs
+        budget = self._history.budget
         used = budget.trials is not None and len(self._history.trials) >= budget.trials
-        unfinished = not all(trial.is_final(epochs) for trial in self._history.trials)
         if self._exhausted:
             reason = "every configuration of the space was tried"
         elif budget.minutes is not None and not (used and self._allowance().may_widen):

@@ -56,7 +56,7 @@ class EpochsPolicy(AbstractPolicy):
             yield from _up_to(trial, target, busy)
         for i in range(len(rungs) - 2, -1, -1):
             reached = [trial for trial in alive if _level(trial) >= rungs[i]]
-            reached.sort(key=lambda t: (-_mean(t, rungs[i]), t.macs, t.number))  # noqa: B023
+            reached.sort(key=lambda t: (-_mean(t, rungs[i]), t.macs, t.number))
             count = max(int(closing), int(len(reached) / self.factor))
             for trial in reached[:count]:
                 if _level(trial) == rungs[i]:
@@ -80,7 +80,5 @@ def _up_to(trial: Trial, epochs: int, busy: set[tuple[int, int]]) -> Iterator[Ac
     """Yields the jobs that bring every fold to so many epochs."""
     for fold, curve in enumerate(trial.curves):
         if len(curve) < epochs and (trial.number, fold) not in busy:
-            job = Job(
-                trial=trial.number, fold=fold, start=len(curve), stop=epochs, run=curve.run
-            )
+            job = Job(trial=trial.number, fold=fold, start=len(curve), stop=epochs, run=curve.run)
             yield Run(job)

@@ -7,7 +7,7 @@ References:
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import final
@@ -15,9 +15,9 @@ from typing import final
 import numpy as np
 
 from search.points import encoder, sampled
-from search.prediction import forecast, log_odds
+from search.prediction import is_failed, log_odds, predictions
 from search.proposals import AbstractProposer, Misfit
-from search.records import History, TrialState
+from search.records import History
 from search.seeds import Purpose, seed_for
 from search.smoothing import Floats, Smooth
 from spaces.space import Choice, Config, Space, Value, config_key
@@ -43,64 +43,55 @@ class ModelProposer(AbstractProposer):
 
     def propose(self, history: History, misfit: Misfit) -> Config | None:
         """Returns the pool's best configuration that is new and fits."""
-        facts, number = history.facts, len(history.trials)
-        rng = np.random.default_rng(seed_for(facts.seed, Purpose.PROPOSAL, number))
-        used = {trial.key for trial in history.trials}
-        pool = self._pool(history, rng, used)
-        for place in self._order(history, [*pool.values()]):
-            config = [*pool.values()][place]
-            if misfit(config) is None:
-                return config
-        return None
+        seed = seed_for(history.facts.seed, Purpose.PROPOSAL, len(history.trials))
+        rng = np.random.default_rng(seed)
+        known = {
+            number: prediction.mean
+            for number, prediction in predictions(history).items()
+            if history.trials[number].in_space
+        }
+        pool = self._pool(history, known, rng)
+        if len(known) >= self.startup:
+            pool = _ordered(history, known, pool)
+        return next((config for config in pool if misfit(config) is None), None)
 
     def _pool(
-        self, history: History, rng: np.random.Generator, used: set[str]
-    ) -> dict[str, Config]:
+        self, history: History, known: Mapping[int, float], rng: np.random.Generator
+    ) -> list[Config]:
+        """Returns new configurations: random ones, and the neighbours of the best prospects."""
         space = history.facts.space
-        pool: dict[str, Config] = {}
-        for _ in range(self.pool):
-            config = sampled(space, rng)
-            pool.setdefault(config_key(config), config)
-        if len(history.trials) >= self.startup:
-            ranked = sorted(
-                ((p.mean, -number) for number, p in forecast(history).trials.items()),
-                reverse=True,
-            )
-            for _, number in ranked[: self.leaders]:
-                trial = history.trials[-number]
-                if trial.in_space:
-                    for config in _neighbours(space, trial.config, rng):
-                        pool.setdefault(config_key(config), config)
-        return {key: config for key, config in pool.items() if key not in used}
+        drawn: list[Config] = [sampled(space, rng) for _ in range(self.pool)]
+        if len(known) >= self.startup:
+            best = sorted(known, key=lambda number: (-known[number], number))
+            for number in best[: self.leaders]:
+                drawn += _neighbours(space, history.trials[number].config, rng)
+        used = {trial.key for trial in history.trials}
+        pool = {config_key(config): config for config in drawn}
+        return [config for key, config in pool.items() if key not in used]
 
-    def _order(self, history: History, pool: list[Config]) -> list[int]:
-        """Returns the pool's places, the best first; as drawn while the model knows little."""
-        known = [
-            trial
-            for trial in history.trials
-            if trial.verdict is None or trial.verdict.state is not TrialState.FAILED
-        ]
-        predicted = forecast(history).trials
-        if len(predicted) < self.startup or not pool:
-            return list(range(len(pool)))
-        encode = encoder(history.facts.space)
-        images = history.facts.images
-        points = np.stack([encode(t.config) for t in known if t.number in predicted])
-        values = np.array(
-            [log_odds(predicted[t.number].mean, images) for t in known if t.number in predicted]
-        )
-        smooth = Smooth.fitted(points, values)
-        waiting = [encode(t.config) for t in known if t.number not in predicted]
-        if waiting:
-            # Whoever has not finished an epoch is taken to turn out as expected.
-            there = np.stack(waiting)
-            smooth = Smooth.fitted(
-                np.vstack([points, there]), np.concatenate([values, smooth.at(there)[0]])
-            )
-        best = float(smooth.at(points)[0].max())
-        means, variances = smooth.at(np.stack([encode(config) for config in pool]))
-        gains = _expected_improvement(means, np.sqrt(variances), best)
-        return [int(i) for i in np.argsort(-gains, kind="stable")]
+
+def _ordered(history: History, known: Mapping[int, float], pool: Sequence[Config]) -> list[Config]:
+    """Sorts configurations by their expected improvement over the best prospect."""
+    if not pool:
+        return []
+    encode, images = encoder(history.facts.space), history.facts.images
+    points = np.stack([encode(history.trials[number].config) for number in known])
+    values = np.array([log_odds(mean, images) for mean in known.values()])
+    smooth = Smooth.fitted(points, values)
+    waiting = [
+        encode(trial.config)
+        for trial in history.trials
+        if trial.number not in known and trial.in_space and not is_failed(trial)
+    ]
+    if waiting:
+        # Whoever has not finished an epoch is taken to turn out as expected.
+        there = np.stack(waiting)
+        guesses = smooth.at(there)[0]
+        smooth = Smooth.fitted(np.vstack([points, there]), np.concatenate([values, guesses]))
+    best = float(smooth.at(points)[0].max())
+    means, variances = smooth.at(np.stack([encode(config) for config in pool]))
+    gains = _expected_improvement(means, np.sqrt(variances), best)
+    return [pool[int(place)] for place in np.argsort(-gains, kind="stable")]
 
 
 def _expected_improvement(means: Floats, spreads: Floats, best: float) -> Floats:

@@ -10,6 +10,7 @@ from search.fold_race import FoldsPolicy
 from search.policy import POLICIES, AbstractPolicy, FullPolicy
 from search.race import RaceOptions, RacePolicy
 
+
 def policy_for(name: str, options: Mapping[str, str] | None = None) -> AbstractPolicy:
     """Returns a policy.
 
@@ -21,7 +22,9 @@ def policy_for(name: str, options: Mapping[str, str] | None = None) -> AbstractP
         StudyError: an unknown policy or option, or a value that it cannot have.
     """
     if options and name != "race":
-        raise StudyError(f"Only the policy 'race' has options; {name!r} was given {dict(options)}.")
+        raise StudyError(
+            f"Only the policy 'race' has options; {name!r} was given {dict(options)}."
+        )
     match name:
         case "race":
             return RacePolicy(race_options(options or {}))
@@ -66,5 +69,6 @@ def _parsed(like: object, text: str) -> object:
         case float():
             return float(text)
         case tuple():
-            return tuple(int(part) for part in text.replace("-", ",").split(","))
+            kind = type(like[0])
+            return tuple(kind(part) for part in text.replace("-", ",").split(","))
     return text

@@ -28,19 +28,19 @@ Measure = Literal["accuracy", "loss"]
 
 Floats = npt.NDArray[np.float64]
 
-_SLOPE, _SLOPE_SD = 0.7, 0.25
+_SLOPE, _SLOPE_SD = 0.7, 0.18
 """Differences shrink while training goes on: late starters catch up."""
 
-_GAIN, _GAIN_SD = 0.6, 0.4
+_GAIN, _GAIN_SD = 0.6, 0.3
 """Log odds won with each doubling of the epochs."""
 
-_NEAR_SD = 0.25
+_NEAR_SD = 0.18
 """Likewise for what the neighbours reached at the first rung."""
 
-_WEIGHT_SD = 0.2
+_WEIGHT_SD = 0.1
 """Log odds that one hyperparameter, from end to end, adds to a gain."""
 
-_STEP_SD, _STEP_WEIGHT = 0.3, 4.0
+_STEP_SD, _STEP_WEIGHT = 0.17, 4.0
 """Spread around a step of the chain before there is data, and what that is worth in trials."""
 
 _NOISE_WEIGHT = 4.0
@@ -59,15 +59,6 @@ class Prediction:
 
     high: float
     """Upper end."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
-    """Predictions of a history, and what they say of configurations not tried yet."""
-
-    trials: Mapping[int, Prediction]
-    smooth: Smooth | None
-    """Quality over the space in log odds; None before the first finished epoch."""
 
 
 def milestones(epochs: int) -> tuple[int, ...]:
@@ -91,50 +82,48 @@ def first_fold(trial: Trial) -> int:
 
 
 def predictions(history: History, measure: Measure = "loss") -> Mapping[int, Prediction]:
-    """Predicts the score of every trial with a finished epoch, as `forecast` does."""
-    return forecast(history, measure).trials
-
-
-def forecast(history: History, measure: Measure = "loss", *, smoothed: bool = True) -> Forecast:
     """Predicts the score of every trial with a finished epoch.
 
     Complete trials have their score, and an interval without width. Failed trials are left out.
+
+    Args:
+        history: All that the ledger knows.
+        measure: What stands for a trial before the last epoch; losses vary less.
     """
     facts, images = history.facts, fold_images(history)
-    alive = [
-        trial
-        for trial in history.trials
-        if trial.fold_epochs
-        and not (trial.verdict is not None and trial.verdict.state is TrialState.FAILED)
-    ]
+    alive = [trial for trial in history.trials if trial.fold_epochs and not is_failed(trial)]
     if not alive:
-        return Forecast(trials={}, smooth=None)
+        return {}
     marks = milestones(facts.epochs)
     encode = encoder(facts.space)
     points = np.stack([encode(trial.config) for trial in alive])
     curves = [_marked(trial, marks, images=images, measure=measure) for trial in alive]
-    begun = [i for i, curve in enumerate(curves) if curve]
+    inside = [i for i, trial in enumerate(alive) if trial.in_space]
     near = np.zeros(len(alive))
-    if smoothed and len(begun) > 1:
-        first = Smooth.fitted(points[begun], np.array([curves[i][0] for i in begun]))
+    if len(inside) > 1:
+        first = Smooth.fitted(points[inside], np.array([curves[i][0] for i in inside]))
         near = first.at(points)[0]
     places = np.column_stack([near, points])
     steps = _chain(curves, places, marks)
     folds = _Folds.fitted(alive, epochs=facts.epochs, images=images)
-    qualities = np.zeros(len(alive))
     found = {}
     for i, trial in enumerate(alive):
         seen = _whole(trial, facts.epochs)
         if seen:
-            qualities[i], variance = folds.quality(seen)
+            quality, variance = folds.quality(seen)
         else:
-            mean, variance = curves[i][-1] if curves[i] else 0.0, 0.0
-            for step in steps[max(len(curves[i]) - 1, 0) :]:
+            mean, variance = curves[i][-1], 0.0
+            for step in steps[len(curves[i]) - 1 :]:
                 mean, variance = step.after(mean, variance, places[i])
-            qualities[i] = mean - folds.effects[first_fold(trial)]
+            quality = mean - folds.effects[first_fold(trial)]
             variance += folds.noise * (facts.folds - 1) / facts.folds
-        found[trial.number] = folds.predicted(seen, qualities[i], variance)
-    return Forecast(trials=found, smooth=Smooth.fitted(points, qualities))
+        found[trial.number] = folds.predicted(seen, quality, variance)
+    return found
+
+
+def is_failed(trial: Trial) -> bool:
+    """Says whether a trial could not be trained: it tells nothing about accuracy."""
+    return trial.verdict is not None and trial.verdict.state is TrialState.FAILED
 
 
 def _whole(trial: Trial, epochs: int) -> dict[int, float]:
@@ -188,7 +177,9 @@ class _Step:
         )
 
     @classmethod
-    def fitted(cls, x: Floats, points: Floats, y: Floats, *, gain: float, centre: Floats) -> "_Step":
+    def fitted(
+        cls, x: Floats, points: Floats, y: Floats, *, gain: float, centre: Floats
+    ) -> "_Step":
         """Fits a step to the trials that made it.
 
         Shapes:
@@ -202,7 +193,8 @@ class _Step:
         prior_precision = np.full(len(prior_mean), _WEIGHT_SD**-2.0)
         prior_precision[:3] = _GAIN_SD**-2.0, _SLOPE_SD**-2.0, _NEAR_SD**-2.0
         design = _design(x, points, centre)
-        variance = _STEP_SD**2
+        variance, weights = _STEP_SD**2, prior_mean
+        covariance: Floats = np.diag(1 / prior_precision)
         for _ in range(3):  # the spread follows from the line and weighs the line's priors
             covariance = np.linalg.inv(np.diag(prior_precision) + design.T @ design / variance)
             weights = covariance @ (prior_precision * prior_mean + design.T @ y / variance)

@@ -158,9 +158,7 @@ def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> 
     raise TypeError(f"{name!r} has a distribution of an unknown kind: {distribution!r}.")
 
 
-def _seen(
-    trial: Trial, predicted: Mapping[int, Prediction], space: Space
-) -> FrozenTrial | None:
+def _seen(trial: Trial, predicted: Mapping[int, Prediction], space: Space) -> FrozenTrial | None:
     """Returns a trial as a sampler may see it: its score, what it would score, or under way.
 
     A failed trial is left out: it says nothing about accuracy. A stopped one is no failure.

@@ -18,12 +18,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
-from typing import final
+from typing import Literal, final
 
 from search.errors import StudyError
 from search.policy import AbstractPolicy, Action, Allowance, Judge, Propose, Run, Wait
 from search.prediction import Measure, Prediction, fold_images, predictions
-from search.records import History, Job, Trial, TrialState, Verdict
+from search.records import Epoch, History, Job, Trial, TrialState, Verdict
 from search.strata import stratum_of
 
 
@@ -31,11 +31,14 @@ from search.strata import stratum_of
 class RaceOptions:
     """Constants of the race. docs/decisions.md tells what each was measured to do."""
 
-    factor: float = 4.0
-    """One trial in so many is promoted at each rung."""
-
     rungs: tuple[int, ...] = (1, 2, 4)
     """Epochs after which trials are compared; those below the study's epochs count."""
+
+    factors: tuple[float, ...] = (2.0, 2.0, 1.5)
+    """At each rung one trial in so many is promoted; the last holds for further rungs."""
+
+    rank: Literal["model", "early"] = "model"
+    """Rungs compare predicted means, or what was measured at the rung."""
 
     measure: Measure = "loss"
     """What the rungs compare."""
@@ -56,13 +59,17 @@ class RaceOptions:
     """The search stops when the chance of a next trial to win is below this; 0: never."""
 
     def __post_init__(self) -> None:
-        if self.factor <= 1 or self.cohort < 1 or not 0 < self.alpha < 1:
+        if not self.factors or min(self.factors) <= 1:
+            raise StudyError(f"A race promotes one trial in `factors` > 1, got {self.factors}.")
+        if self.cohort < 1 or not 0 < self.alpha < 1:
             raise StudyError(
-                "A race promotes one trial in `factor` > 1, has a `cohort` of at least 1 and an "
-                f"`alpha` between 0 and 1, got {self.factor}, {self.cohort} and {self.alpha}."
+                "A race has a `cohort` of at least 1 and an `alpha` between 0 and 1, got "
+                f"{self.cohort} and {self.alpha}."
             )
         if not self.rungs or sorted(set(self.rungs)) != list(self.rungs) or self.rungs[0] < 1:
             raise StudyError(f"Rungs are epochs in rising order, from 1, got {self.rungs}.")
+        if self.rank not in {"model", "early"}:
+            raise StudyError(f"`rank` is 'model' or 'early', got {self.rank!r}.")
         if self.measure not in {"accuracy", "loss"}:
             raise StudyError(f"`measure` is 'accuracy' or 'loss', got {self.measure!r}.")
         if not 0 <= self.settled < 1:
@@ -195,7 +202,11 @@ class _Race:
         """Returns the best of those that reached a rung, one in `factor`, best first."""
         ranked = self._ranked(pool, index)
         least = 1 if closing else 0
-        chosen = ranked[: max(least, int(len(ranked) / self._options.factor))]
+        places = max(least, int(len(ranked) / self._factor(index)))
+        gone = sum(self._has_left(trial, index) for trial in ranked)
+        chosen = [t for t in ranked[:places] if not self._has_left(t, index)][
+            : max(places - gone, 0)
+        ]
         if self._options.guard and index == 0:
             strata: dict[str, list[Trial]] = {}
             for trial in ranked:
@@ -203,14 +214,27 @@ class _Race:
                     trial
                 )
             for own in strata.values():
-                if len(own) >= self._options.factor and own[0] not in chosen:
+                left = any(self._has_left(trial, index) for trial in own)
+                if len(own) >= self._factor(index) and not left and own[0] not in chosen:
                     chosen.append(own[0])
         return chosen
+
+    def _has_left(self, trial: Trial, index: int) -> bool:
+        """Says whether a trial has gone on, or is going on, from a rung."""
+        fold = self._first_fold(trial)
+        at_rung = len(trial.curves[fold]) == self._rungs[index]
+        return not at_rung or (trial.number, fold) in self._busy
+
+    def _factor(self, index: int) -> float:
+        factors = self._options.factors
+        return factors[min(index, len(factors) - 1)]
 
     def _ranked(self, pool: Sequence[Trial], index: int) -> list[Trial]:
         """Returns the trials that reached a rung, the best first, equal ones by number."""
         rung = self._rungs[index]
         reached = [t for t in pool if len(t.curves[self._first_fold(t)]) >= rung]
+        if self._options.rank == "model":
+            return sorted(reached, key=lambda t: (-self._mean(t), t.macs, t.number))
         return sorted(reached, key=lambda t: (*self._early(t, rung), t.macs, t.number))
 
     def _early(self, trial: Trial, rung: int) -> tuple[float, float]:
@@ -374,31 +398,27 @@ class _Race:
         place = 1 + ranked.index(trial)
         if trial in promoted:
             return f"may go on: {place} of {len(ranked)} at fold {fold + 1}, epoch {epoch}"
-        last = promoted[0]
-        for other in ranked[: max(1, int(len(ranked) / self._options.factor))]:
-            last = other
-        shown = self._options.measure
-        own, need = (
-            (e.valid_accuracy, n.valid_accuracy)
-            if shown == "accuracy"
-            else (e.valid_loss, n.valid_loss)
-            for e, n in [
-                (trial.curves[fold].epochs[epoch - 1], last.curves[fold].epochs[epoch - 1])
-            ]
-        ).__next__()
-        better = "≥" if shown == "accuracy" else "≤"
+        last = ranked[max(1, int(len(ranked) / self._factor(index))) - 1]
+        if self._options.rank == "model":
+            what, own, need = "predicted", f"~{self._mean(trial):.4f}", f"~{self._mean(last):.4f}"
+        else:
+            what = self._options.measure
+            own, need = (self._shown(t.curves[fold].epochs[epoch - 1]) for t in (trial, last))
         return (
-            f"stopped at fold {fold + 1}, epoch {epoch}: {own:.4f} is outside the best "
-            f"1 in {self._options.factor:g} ({better} {need:.4f}) of {len(ranked)} trials"
+            f"stopped at fold {fold + 1}, epoch {epoch}: {what} {own} is outside the best 1 in "
+            f"{self._factor(index):g} (down to {need}) of {len(ranked)} trials"
         )
+
+    def _shown(self, epoch: Epoch) -> str:
+        """Writes what a rung compares."""
+        accuracy = self._options.measure == "accuracy"
+        return f"{epoch.valid_accuracy if accuracy else epoch.valid_loss:.4f}"
 
     # Small facts
 
     def _run(self, trial: Trial, fold: int, stop: int) -> Run:
         curve = trial.curves[fold]
-        return Run(
-            Job(trial=trial.number, fold=fold, start=len(curve), stop=stop, run=curve.run)
-        )
+        return Run(Job(trial=trial.number, fold=fold, start=len(curve), stop=stop, run=curve.run))
 
     def _is_whole(self, trial: Trial) -> bool:
         return len(trial.curves[self._first_fold(trial)]) >= self._epochs

@@ -7,7 +7,6 @@ and the building of its model where the worker has not kept it.
 import heapq
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
@@ -301,5 +300,3 @@ class SimulatedEngine(AbstractEngine):
 
     def close(self) -> None:
         self._queue.clear()
-
-

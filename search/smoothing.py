@@ -52,19 +52,18 @@ class Smooth:
         x, y = points[chosen], values[chosen]
         centre, total = float(y.mean()), max(float(y.var()), _LEAST)
         gaps = _distances(x, x)
-        best = -np.inf
-        for length in LENGTHS:
-            shape = _matern(gaps / length)
-            for share in OWN_SHARES:
-                covariance = total * ((1 - share) * shape + share * np.eye(len(x)))
-                lower = np.linalg.cholesky(covariance)
-                half = np.linalg.solve(lower, y - centre)
-                likelihood = -0.5 * float(half @ half) - float(np.log(np.diag(lower)).sum())
+        best, length, share, lower = -np.inf, LENGTHS[0], OWN_SHARES[0], np.eye(len(x))
+        for tried in LENGTHS:
+            shape = _matern(gaps / tried)
+            for own in OWN_SHARES:
+                covariance = total * ((1 - own) * shape + own * np.eye(len(x)))
+                root = np.linalg.cholesky(covariance)
+                half = np.linalg.solve(root, y - centre)
+                likelihood = -0.5 * float(half @ half) - float(np.log(np.diag(root)).sum())
                 if likelihood > best:
-                    best, kept = likelihood, (length, share, lower)
-        length, share, lower = kept
-        root = np.linalg.inv(lower)
-        inverse = root.T @ root
+                    best, length, share, lower = likelihood, tried, own, root
+        half_inverse = np.linalg.inv(lower)
+        inverse = half_inverse.T @ half_inverse
         return cls(
             x,
             length,

@@ -20,7 +20,7 @@ def stratum_of(config: Config, space: Space) -> str:
             continue
         place = _place(space[name], value)
         if any(words == word or words.endswith(f"_{word}") for word in _RATES):
-            slow = slow or place < 0.5  # noqa: PLR2004 - the lower half
+            slow = slow or place < 0.5
         elif any(word in words for word in _REGULAR):
             regular = regular or place > 0
     return f"{'slow' if slow else 'fast'}, {'regularised' if regular else 'plain'}"

@@ -42,7 +42,7 @@ class Choices:
     epochs: int = 10
     seed: int = 0
     policy: str = "race"
-    sampler: str = "tpe"
+    sampler: str = "model"
     baselines: str = "race"
     max_params: int = 2_000_000
     max_macs: int = 20_000_000

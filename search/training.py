@@ -236,7 +236,11 @@ def _seeded(seed: int) -> Iterator[Callable[[], None]]:
     Yields:
         What seeds TensorFlow, unless a draw did.
     """
-    seed_tensorflow = functools.cache(functools.partial(tf.random.set_seed, seed))
+
+    @functools.cache
+    def seed_tensorflow() -> None:
+        with tf.init_scope():  # inside a graph it would seed that graph only
+            tf.random.set_seed(seed)
 
     def get_seed(op_seed: int | None) -> Any:  # noqa: ANN401 - as TensorFlow has it
         seed_tensorflow()

@@ -6,6 +6,7 @@ after the other: with one worker it would do the same. What is missing is the co
 overhead, which flatters Ray. Needs the second environment, see `README.md`.
 """
 
+import functools
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from benchmarks.peers.naive import SAMPLER_WORDS, sampler
 from benchmarks.peers.optuna_axes import suggest
 from search.quiet import quiet_optuna
 from search.table import Table
+from spaces.space import Space
 
 _METRIC = "accuracy"
 
@@ -56,9 +58,8 @@ def run(peer: str, table: Table, *, candidates: int, seed: int, setting: Setting
 
 
 def _parts(course: Course, seed: int, setting: Setting) -> tuple[OptunaSearch, ASHAScheduler]:
-    def space(trial: Any) -> dict[str, Any]:  # noqa: ANN401 - Ray's stand-in for a Trial
-        return dict(suggest(trial, course.space))
-
+    # Ray pickles the function when it saves the search: no closure.
+    space = functools.partial(_suggested, course.space)
     epochs = course.table.epochs
     common = {"metric": _METRIC, "mode": "max"}
     if setting == "default":
@@ -67,6 +68,10 @@ def _parts(course: Course, seed: int, setting: Setting) -> tuple[OptunaSearch, A
         OptunaSearch(space, sampler=sampler(setting, seed), **common),
         ASHAScheduler(max_t=epochs, reduction_factor=3, **common),
     )
+
+
+def _suggested(space: Space, trial: Any) -> dict[str, Any]:  # noqa: ANN401 - Ray's stand-in
+    return dict(suggest(trial, space))
 
 
 def _trained(

@@ -45,6 +45,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     # Imported here: `resume --help` waits for none of it.
     from mnist_hpo.development import development_for  # noqa: PLC0415
     from mnist_hpo.searching import search  # noqa: PLC0415
+    from mnist_hpo.standing import larger_budget  # noqa: PLC0415
     from mnist_hpo.studies import find  # noqa: PLC0415
     from mnist_hpo.views import view_for  # noqa: PLC0415
     from search import reader  # noqa: PLC0415
@@ -62,9 +63,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     budget = raised_budget(facts, history.budget, len(history.trials), wish)
     if history.is_done and budget == history.budget:
         assert history.ending is not None  # noqa: S101 - what `is_done` means
-        click.echo(
-            f"{name} is done: {history.ending.reason}. Raise --trials or --minutes to go on."
-        )
+        cure = " Raise --trials or --minutes to go on." if larger_budget(history) else ""
+        click.echo(f"{name} is done: {history.ending.reason}.{cure}")
         return 0
     catalogue = load(facts.model)
     space = narrowed(catalogue.space, facts.ranges, facts.fixed)

@@ -10,6 +10,7 @@ import click
 
 from mnist_hpo.errors import UserError
 from mnist_hpo.options import color_option, command_line, where_options
+from search.policy import POLICIES
 
 _DEFAULT_TRIALS = 30
 
@@ -142,24 +143,38 @@ def show_options(command: click.decorators.FC) -> click.decorators.FC:
 )
 @click.option(
     "--policy",
-    type=click.Choice(["full"]),
-    default="full",
+    type=click.Choice(POLICIES),
+    default=POLICIES[0],
     show_default=True,
-    help="full: every epoch of every fold of every trial.",
+    help="race: few epochs, then few folds, for most trials; full: all of both for each. The "
+    "others race over epochs or over folds only, for comparison.",
+)
+@click.option(
+    "--race",
+    multiple=True,
+    callback=_pairs,
+    metavar="NAME=VALUE",
+    help="A constant of the race: rungs=1,2,4 or cohort=20. Repeatable.",
+)
+@click.option(
+    "--no-auto-stop",
+    is_flag=True,
+    help="Use the whole budget, even when another trial is unlikely to win; --race settled=0.",
 )
 @click.option(
     "--sampler",
-    default="tpe",
+    default="model",
     show_default=True,
     metavar="NAME",
-    help="tpe, random, grid, or Keras Tuner's kt-random, kt-grid, kt-bayesian.",
+    help="model (learns from every trial, whole or not), tpe, random, grid, or Keras Tuner's "
+    "kt-random, kt-grid, kt-bayesian.",
 )
 @click.option(
     "--baselines",
-    type=click.Choice(["full", "none"]),
-    default="full",
+    type=click.Choice(["race", "full", "none"]),
+    default="race",
     show_default=True,
-    help="full: the documented models are the first trials.",
+    help="The documented models as first trials: like any other, each in full, or not at all.",
 )
 @workers_option
 @click.option(
@@ -210,6 +225,9 @@ def command(  # noqa: PLR0913 - one parameter an option
     minutes: float | None,
     workers: int,
     dry_run: bool,
+    policy: str,
+    race: Mapping[str, str],
+    no_auto_stop: bool,
     results: Path,
     storage: str | None,
     as_json: bool,
@@ -238,6 +256,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     from spaces.catalog import load  # noqa: PLC0415
     from spaces.narrowing import narrowed  # noqa: PLC0415
 
+    race = _race_options(policy, race, no_auto_stop=no_auto_stop)
     name = checked_name(study or default_study_name(dataset))
     path = ledger_path(results, name, storage)
     if path.is_file() and name in reader.study_names(path):
@@ -251,7 +270,13 @@ def command(  # noqa: PLR0913 - one parameter an option
     catalogue = load(space)
     catalogue = catalogue.with_space(narrowed(catalogue.space, ranges, fixed))
     data, dataset_facts = development_for(dataset)
-    choices = Choices(ranges=ranges, fixed=fixed, **chosen)  # type: ignore[arg-type]  # by name
+    choices = Choices(
+        ranges=ranges,
+        fixed=fixed,
+        policy=policy,
+        race=race,
+        **chosen,  # type: ignore[arg-type]  # by name
+    )
     check_folds(data.y, choices.folds)
     facts = facts_of(name, data, model=space, space=catalogue.space, choices=choices)
     if trials is None and minutes is None:
@@ -276,6 +301,29 @@ def command(  # noqa: PLR0913 - one parameter an option
     if code == 0 and not as_json:
         show_study(context, name, results=results, storage=storage, color=color)
     return code
+
+
+def _race_options(
+    policy: str, given: Mapping[str, str], *, no_auto_stop: bool
+) -> Mapping[str, str]:
+    """Returns the constants of the race, checked before anything is loaded.
+
+    Only the race stops by itself: for other policies `--no-auto-stop` changes nothing.
+    """
+    from search.errors import StudyError  # noqa: PLC0415 - as in `command`
+    from search.policies import policy_for  # noqa: PLC0415 - likewise: NumPy
+
+    if no_auto_stop and policy == "race":
+        if "settled" in given:
+            raise click.BadParameter(
+                "is the same as --race settled=0; give one of them", param_hint="--no-auto-stop"
+            )
+        given = {**given, "settled": "0"}
+    try:
+        policy_for(policy, given)
+    except StudyError as error:
+        raise click.BadParameter(str(error), param_hint="--race") from error
+    return given
 
 
 def show_study(context: click.Context, name: str, **where: object) -> None:

@@ -13,18 +13,22 @@ from mnist_hpo.formats import (
     count_text,
     duration_text,
     position_text,
+    predicted_text,
     score_text,
     share_text,
     whole_text,
 )
+from mnist_hpo.news import told_of
 from mnist_hpo.options import color_option, command_line, form_option, where_options
+from mnist_hpo.prospects import with_predictions, with_reasons
 from mnist_hpo.ranking import Cost, Standing, cost, standings
-from mnist_hpo.standing import StudyState, last_result, result_text, state_of
+from mnist_hpo.rungs import ladder_text
+from mnist_hpo.standing import StudyState, larger_budget, last_result, result_text, state_of
 from mnist_hpo.studies import find
 from mnist_hpo.tables import Column, Row, Table, to_csv, to_markdown
 from search import reader
 from search.reader import Snapshot
-from search.records import History, TrialState
+from search.records import Facts, History
 
 _UNFINISHED_SHOWN = 5
 """Unfinished trials below the ranking, unless `--all` asks for every one."""
@@ -80,7 +84,9 @@ def command(  # noqa: PLR0913 - one parameter an option
     if form == "csv":
         click.echo(to_csv(_flat(schema.show_json(snapshot), snapshot.history)), nl=False)
         return
-    rows = standings(snapshot.history, owned=snapshot.owner is not None)
+    rows = with_predictions(
+        snapshot.history, standings(snapshot.history, owned=snapshot.owner is not None)
+    )
     chosen = _chosen(rows, top=top, sort=sort, every=every)
     same = same_in_all([in_words(row.trial.config) for row in rows])
     table = _table(chosen, same, snapshot.history)
@@ -92,22 +98,25 @@ def command(  # noqa: PLR0913 - one parameter an option
     console.write(out, layout.lines)
     notes = _notes(rows, chosen, same)
     hidden = console.hidden_text(out, layout, "--wide, --json")
-    console.write_paragraph(out, [*notes, hidden, _saved(cost(snapshot.history, rows))], "dim")
-    for row in chosen if every else ():
+    saved = _saved(cost(snapshot.history, rows), is_done=snapshot.history.is_done)
+    console.write_paragraph(out, [*notes, hidden, saved], "dim")
+    for row in with_reasons(snapshot.history, chosen) if every else ():
         console.write_paragraph(out, [_why(row)])
     console.write(out, [""])
-    console.write_paragraph(out, _where_it_stands(snapshot))
+    ladder = ladder_text(snapshot.history) if any(row.is_unfinished for row in rows) else ""
+    reached = [f"Trials that reached epoch {ladder}."] if ladder else []
+    console.write_paragraph(out, [*_where_it_stands(snapshot), *reached])
     console.write(out, _what_next(snapshot, results, storage))
 
 
 def _chosen(rows: Sequence[Standing], *, top: int, sort: str, every: bool) -> tuple[Standing, ...]:
-    """Returns the rows to show: ranked ones in the order asked for, then what may go on."""
+    """Returns the rows to show: ranked ones in the order asked for, then the best prospects."""
     ranked = sorted((row for row in rows if row.rank is not None), key=_SORTS[sort])
     others = [row for row in rows if row.rank is None]
     if every:
         return (*ranked, *others)
-    going = [row for row in others if row.state in {TrialState.RUNNING, TrialState.PAUSED}]
-    return (*ranked[:top], *going[:_UNFINISHED_SHOWN])
+    unfinished = [row for row in others if row.is_unfinished]
+    return (*ranked[:top], *unfinished[:_UNFINISHED_SHOWN])
 
 
 def _table(rows: Sequence[Standing], same: dict[str, str], history: History) -> Table:
@@ -151,10 +160,14 @@ def _cells(row: Standing) -> dict[str, str]:
 
 
 def _score_cell(row: Standing) -> str:
-    """Returns the score, or where the trial stands. The first place is kept for a `~`."""
+    """Returns the score, or what is predicted instead and where the trial stands.
+
+    The first place is kept for a `~`.
+    """
     if row.score is not None:
         return f" {score_text(row.score)}"
-    return f" {row.state} at {position_text(row.trial)}"
+    predicted = " -" if row.predicted is None else predicted_text(row.predicted)
+    return f"{predicted:<7} {row.state} at {position_text(row.trial)}"
 
 
 def _notes(
@@ -163,6 +176,8 @@ def _notes(
     notes = []
     if any(row.is_tied for row in chosen):
         notes.append("= a tie with rank 1 on these folds.")
+    if any(row.predicted is not None for row in chosen):
+        notes.append("~ predicted, not measured: folds or epochs are missing.")
     if any(row.rank is None for row in chosen):
         notes.append("at: fold.epoch.")
     shown = {row.trial.number for row in chosen}
@@ -175,20 +190,20 @@ def _notes(
     return notes
 
 
-def _saved(cost_: Cost) -> str:
+def _saved(cost_: Cost, *, is_done: bool) -> str:
     if cost_.settled == 0:
         return ""
     all_ = cost_.saved_fold_epochs + cost_.settled_fold_epochs
     return (
         f"Saved {whole_text(cost_.saved_fold_epochs)} of {whole_text(all_)} fold-epochs "
-        f"({share_text(cost_.saved_share)})."
+        f"({share_text(cost_.saved_share)}){'' if is_done else ' so far'}."
     )
 
 
 def _why(row: Standing) -> str:
-    if row.trial.verdict is None:
+    if row.reason is None:
         return ""
-    return f"trial {row.trial.number} {row.state}: {row.trial.verdict.reason}"
+    return told_of(row.trial.number, str(row.state), row.reason)
 
 
 def _where_it_stands(snapshot: Snapshot) -> list[str]:
@@ -205,10 +220,15 @@ def _where_it_stands(snapshot: Snapshot) -> list[str]:
     return [
         f"{facts.study} {why}: {len(history.trials)}{total} trials begun, {complete} complete.",
         (
-            f"{facts.policy}, {facts.sampler}, seed {facts.seed}, {facts.folds} folds x "
+            f"{_policy(facts)}, {facts.sampler}, seed {facts.seed}, {facts.folds} folds x "
             f"{facts.epochs} epochs of {facts.dataset} {facts.data_sha256[:8]}."
         ),
     ]
+
+
+def _policy(facts: Facts) -> str:
+    given = ", ".join(f"{name} {value}" for name, value in facts.race.items())
+    return f"{facts.policy} ({given})" if given else facts.policy
 
 
 def _what_next(snapshot: Snapshot, results: Path, storage: str | None) -> list[str]:
@@ -224,8 +244,8 @@ def _what_next(snapshot: Snapshot, results: Path, storage: str | None) -> list[s
         case StudyState.DONE:
             if history.incumbent is not None and last_result(history) is None:
                 lines.append(f"Retrain the winner, open the test set:  {typed('finalize', study)}")
-            more = len(history.trials) + 10
-            lines.append(f"Search further:  {typed('resume', study, '--trials', more)}")
+            if more := larger_budget(history):
+                lines.append(f"Search further:  {typed('resume', study, *more)}")
         case _:
             pass
     return lines
@@ -240,12 +260,14 @@ def _flat(document: dict[str, Any], history: History) -> list[dict[str, object]]
     rows = []
     for trial in document["trials"]:
         score = trial["score"] or {"mean": None, "std": None, "se": None}
+        predicted = trial["predicted"] or {"mean": None, "low": None, "high": None}
         stopped = trial["stopped"] or {"fold": None, "epoch": None, "reason": None}
         plain = ("number", "state", "origin", "rank", "tied")
-        sizes = ("worst", "predicted", "params", "macs", "fold_epochs", "seconds")
+        sizes = ("worst", "params", "macs", "fold_epochs", "seconds")
         rows.append(
             {name: trial[name] for name in plain}
             | {f"score_{name}": value for name, value in score.items()}
+            | {f"predicted_{name}": value for name, value in predicted.items()}
             | {name: trial[name] for name in sizes}
             | {
                 f"fold_{number}": fold[last - 1] if len(fold) >= last else None

@@ -10,12 +10,14 @@ from mnist_hpo.errors import UserError
 from mnist_hpo.formats import (
     count_text,
     duration_text,
-    position_text,
+    place_text,
+    predicted_text,
     score_text,
     value_text,
     whole_text,
 )
 from mnist_hpo.options import color_option, command_line, form_option, where_options
+from mnist_hpo.prospects import told
 from mnist_hpo.ranking import Standing, standings
 from mnist_hpo.studies import find
 from mnist_hpo.tables import Column, Line, Row, Table
@@ -58,11 +60,11 @@ def command(  # noqa: PLR0913 - one parameter an option
     if form == "json":
         click.echo(schema.as_json(schema.trial_json(snapshot, number)), nl=False)
         return
-    rows = standings(history, owned=snapshot.owner is not None)
-    row = next(row for row in rows if row.trial.number == number)
+    row = told(history, standings(history, owned=snapshot.owner is not None), number)
     out = console.stdout_console(color)
     console.write_paragraph(out, _headline(row), "bold")
-    _write_labelled(out, "why", "" if row.trial.verdict is None else row.trial.verdict.reason)
+    console.write_paragraph(out, _prediction(row), "dim")
+    _write_labelled(out, "why", row.reason or "")
     _write_folds(out, row, history)
     _write_labelled(out, "config", _config(row))
     _write_labelled(out, "size", _size(row))
@@ -74,9 +76,17 @@ def command(  # noqa: PLR0913 - one parameter an option
 def _headline(row: Standing) -> list[str]:
     where = f"trial {row.trial.number}   {row.state}"
     if row.score is None:
-        return [f"{where} at {position_text(row.trial)} (fold.epoch)", f"by {row.trial.origin}"]
+        return [f"{where} at {place_text(row.trial)}", f"by {row.trial.origin}"]
     rank = f"rank {row.rank}" + (", a tie with rank 1" if row.is_tied else "")
     return [where, f"score {score_text(row.score)}", rank, f"by {row.trial.origin}"]
+
+
+def _prediction(row: Standing) -> list[str]:
+    if row.predicted is None:
+        return []
+    low, high = row.predicted.low, row.predicted.high
+    mean = f"predicted mean {predicted_text(row.predicted)}, not measured"
+    return [f"{mean}; 95 % interval {low:.4f} to {high:.4f}"]
 
 
 def _config(row: Standing) -> str:

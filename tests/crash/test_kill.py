@@ -131,7 +131,7 @@ def test_many_random_kills_change_nothing(tmp_path: Path) -> None:
 SEARCH = (
     *("search", "--study", "demo", "--trials", "3", "--epochs", "3", "--folds", "2"),
     *("--baselines", "none", "--seed", "3", "--fix", "conv_layers=1", "--fix", "filters_1=8"),
-    *("--fix", "batch_size=32", "--json"),
+    *("--fix", "batch_size=32", "--policy", "full", "--json"),
 )
 """Three trials of a tiny network: a real study in seconds of training."""
 

@@ -1,5 +1,6 @@
 """A real study on disk, written by the ledger itself; its numbers can be checked by hand."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 
 from mnist_hpo import cli
 from search import testing
+from search.engine import InlineEngine
 from search.records import (
     Budget,
     Curve,
@@ -27,6 +29,8 @@ from search.records import (
     Verdict,
 )
 from search.store import Ledger
+from search.study import driver_for
+from spaces.architecture import Size
 from spaces.cnn_space import CNN_SPACE
 
 FOLDS = 5
@@ -95,7 +99,7 @@ def _facts(**changes: Any) -> Facts:
 def epoch(accuracy: float, seconds: float = 1.5) -> Epoch:
     return Epoch(
         valid_accuracy=accuracy,
-        valid_loss=0.03,
+        valid_loss=1 - accuracy,
         train_accuracy=0.99,
         train_loss=0.04,
         seconds=seconds,
@@ -164,7 +168,7 @@ def results(written: Path, tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def make_study() -> Callable[..., None]:
-    """Writes such a study under another name or with other facts, or one without trials."""
+    """Writes such a study under another name or with other facts, empty or of complete trials."""
     return _write_study
 
 
@@ -185,19 +189,24 @@ def end_study(results: Path) -> Callable[..., None]:
 
 
 def _write_study(
-    results: Path, study: str = "mnist", *, empty: bool = False, **facts: Any
+    results: Path,
+    study: str = "mnist",
+    *,
+    empty: bool = False,
+    complete: bool = False,
+    **facts: Any,
 ) -> None:
     ledger = Ledger.create(
         results / study / "study.db", _facts(study=study, **facts), Budget(trials=8)
     )
     try:
         if not empty:
-            _write_trials(ledger)
+            _write_trials(ledger, complete=complete)
     finally:
         ledger.close()
 
 
-def _write_trials(ledger: Ledger) -> None:
+def _write_trials(ledger: Ledger, *, complete: bool) -> None:
     configs: list[dict[str, Any]] = [
         {"conv_layers": 3, "filters_1": 32, "filters_2": 64, "filters_3": 64, "adam_lr": 9.4e-4},
         {"filters_1": 32, "filters_2": 128, "adam_lr": 1.1e-3},
@@ -208,11 +217,13 @@ def _write_trials(ledger: Ledger) -> None:
         {"filters_1": 64, "filters_2": 64, "adam_lr": 2e-3},
         {"filters_1": 64, "filters_2": 32, "adam_lr": 2.4e-3},
     ]
-    for number, values in enumerate(configs):
+    for number, values in enumerate(configs[: len(LAST)] if complete else configs):
         ledger.add(candidate(number, **values))
     for number, last in LAST.items():
         for fold, value in enumerate(last):
             _train(ledger, number, fold, curve_to(value))
+    if complete:
+        return
     # 3 is stopped at 3.3, 4 fails at 1.1, 5 is paused at 2.2, 6 at 1.1, 7 was never begun.
     for fold in range(3):
         _train(ledger, 3, fold, curve_to(0.9850 + 0.0001 * fold))
@@ -223,13 +234,48 @@ def _write_trials(ledger: Ledger) -> None:
     ledger.fail(failure, 4, elapsed=80.0)
     _train(ledger, 5, 0, curve_to(0.9800))
     _train(ledger, 5, 1, curve_to(0.9800)[:2])
-    _train(ledger, 6, 0, curve_to(0.9700)[:1])
+    _train(ledger, 6, 0, curve_to(0.9000)[:1])
 
 
 def _train(ledger: Ledger, number: int, fold: int, epochs: tuple[Epoch, ...]) -> None:
     job = Job(trial=number, fold=fold, start=0, stop=len(epochs))
     ledger.start(job)
     ledger.record(job, epochs, elapsed=60.0)
+
+
+@pytest.fixture(scope="session")
+def raced_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with a race of nine trials, run by the real driver on scripted curves."""
+    results = tmp_path_factory.mktemp("raced") / "results"
+    own = testing.facts(
+        study="raced",
+        policy="race",
+        sampler="random",
+        images=3000,
+        race={"rungs": "1,2", "settled": "0"},
+        created="2026-11-21T20:41:00+00:00",
+    )
+    ledger = Ledger.create(results / "raced" / "study.db", own, Budget(trials=9))
+    engine = InlineEngine()
+    engine.start(testing.ScriptedTrainer(seconds=0.001))
+    with contextlib.closing(ledger), contextlib.closing(engine):
+        driver_for(
+            ledger,
+            engine,
+            size_of=lambda _: Size(params=1000, macs=1000),
+            baselines=(),
+            folder=results / "raced",
+            listen=lambda _: None,
+        ).run()
+    return results
+
+
+@pytest.fixture
+def raced(raced_once: Path, tmp_path: Path) -> Path:
+    """A copy of that folder."""
+    results = tmp_path / "results"
+    shutil.copytree(raced_once, results)
+    return results
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ def test_the_study_is_told_apart_by_hashes_and_facts(document: dict[str, Any]) -
     assert study["space"] == {"name": "cnn", "sha256": CNN_SPACE.sha256}
     assert (study["folds"], study["folds_sha256"], study["epochs"]) == (5, "cd" * 32, 3)
     assert (study["seed"], study["policy"], study["sampler"]) == (7, "full", "tpe")
+    assert study["race"] == {}
     assert study["budget"] == {"trials": 8, "minutes": None}
     assert (study["state"], study["owner"]) == ("interrupted", None)
     assert study["created"] == "2026-11-21T20:41:00+00:00"
@@ -64,11 +65,13 @@ def test_a_score_is_mean_std_and_corrected_error(document: dict[str, Any]) -> No
 
 
 def test_no_trial_has_a_score_before_its_last_epoch(document: dict[str, Any]) -> None:
-    """Nor is anything predicted, or any prediction called a score."""
+    """Trials that began and did not fail have a predicted mean instead, under another name."""
     trials = document["trials"]
 
     assert [trial["score"] is not None for trial in trials] == [True] * 3 + [False] * 5
-    assert {trial["predicted"] for trial in trials} == {None}
+    predicted = [trial["predicted"] for trial in trials]
+    assert [own is not None for own in predicted] == [*[False] * 3, True, False, True, True, False]
+    assert all(own["low"] < own["mean"] < own["high"] for own in predicted if own is not None)
     assert [len(fold) for fold in trials[5]["folds"]] == [3, 2, 0, 0, 0]
 
 

@@ -150,7 +150,7 @@ def test_hidden_columns_are_named_with_their_cure(run: Run, results: Path) -> No
     wide = run("show", "mnist", "--results", results, "--wide", COLUMNS=60).out
 
     footer = " ".join(narrow.split())
-    assert "Hidden at 60 columns: pool, params, time, origin (--wide, --json)." in footer
+    assert "Hidden at 60 columns: lr, pool, params, time, origin (--wide, --json)." in footer
     assert "Hidden" not in wide
     assert "pool" in wide.splitlines()[0]
 

@@ -20,6 +20,7 @@ from search.candidates import Baseline, Candidates
 from search.distributions import SamplerAxis
 from search.errors import StudyError
 from search.grid import GridProposer, grid_points
+from search.prediction import predictions
 from search.proposals import OPTUNA_SAMPLERS, OptunaProposer, ask, visible
 from search.records import Budget, Facts, History, Trial, TrialState, Verdict
 from search.samplers import proposer
@@ -251,8 +252,8 @@ class Watching(optuna.samplers.BaseSampler):
         return self._random.sample_independent(study, trial, param_name, param_distribution)
 
 
-def test_a_sampler_sees_scores_and_running_trials_but_no_failed_ones() -> None:
-    """A failure says nothing about accuracy; a trial under way says: look elsewhere."""
+def test_a_sampler_sees_scores_and_predicted_means_but_no_failed_trials() -> None:
+    """A failure says nothing about accuracy; a trial without an epoch says: look elsewhere."""
     study = facts()
     failed = Verdict(state=TrialState.FAILED, reason="nan")
     whole = [[0.1, 0.2, 0.3, value] for value in (0.7, 0.8, 0.9)]
@@ -270,11 +271,12 @@ def test_a_sampler_sees_scores_and_running_trials_but_no_failed_ones() -> None:
 
     assert [t.state for t in seen] == [
         OptunaState.COMPLETE,
-        OptunaState.RUNNING,
+        OptunaState.COMPLETE,
         OptunaState.RUNNING,
     ]
     assert [t.params["width"] for t in seen] == [32, 8, 10]
     assert seen[0].value == pytest.approx(0.8)
+    assert seen[1].value == pytest.approx(predictions(past)[1].mean)
 
 
 def test_a_failed_trial_is_not_proposed_again_all_the_same() -> None:

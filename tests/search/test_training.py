@@ -716,18 +716,20 @@ class TestSharing:
 
         assert len(seeds) == 1  # nothing was kept yet
 
-    def test_weights_that_tensorflow_draws_do_not_depend_on_what_is_kept(self, data: Any) -> None:
-        """It is seeded when somebody draws, in a function of TensorFlow's or outside of one."""
+    @pytest.mark.parametrize("wrap", [tf.function, lambda draw: draw], ids=["graph", "eager"])
+    def test_weights_that_tensorflow_draws_do_not_depend_on_what_is_kept(
+        self, data: Any, wrap: Any
+    ) -> None:
+        """It is seeded when somebody draws, and so is the graph that was begun before."""
 
         def build(hp: keras_tuner.HyperParameters) -> keras.Model:
             model = head_of(int(hp.get("units")))
-            drawn = tf.function(lambda: tf.random.normal(model.weights[1].shape))
-            model.weights[1].assign(drawn())
-            model.weights[3].assign(tf.random.normal(model.weights[3].shape))
+            bias = model.weights[1]
+            bias.assign(wrap(lambda: tf.random.normal(bias.shape))())
             return model
 
         worker, fresh = (trainer_on(data, make=building(build)) for _ in range(2))
-        worker.train(task(0, 1, config={"units": 9}))
+        worker.train(task(0, 1, config={"units": 9}, trial=1))
 
         used = worker.train(task(0, 1, config=HEAD))
 
