@@ -84,9 +84,7 @@ def writable(text: str, console: Console) -> str:
     text = _CONTROL.sub("", text)
     if text.isascii() or console.encoding.lower().replace("-", "") == "utf8":
         return text
-    for sign, plain in (("±", "+-"), ("≤", "<="), ("≥", ">=")):
-        text = text.replace(sign, plain)
-    return text.encode("ascii", "replace").decode()
+    return text.replace("±", "+-").encode("ascii", "replace").decode()
 
 
 def laid_out(console: Console, table: Table, *, wide: bool = False) -> Layout:

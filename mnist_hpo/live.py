@@ -197,5 +197,6 @@ class Prospects:
                 row.trial.number: row.predicted for row in rows if row.predicted is not None
             }
             self._history = history
-            self._next = self._clock() + _PATIENCE * (self._clock() - began)
+            ended = self._clock()
+            self._next = ended + _PATIENCE * (ended - began)
         return self._found

@@ -93,6 +93,6 @@ def _what(history: History, row: Standing, running: Mapping[Lane, int]) -> str:
         return "best"
     if row.is_tied:
         return "ties with the best"
-    if row.score is None and trial.fold_epochs and history.facts.policy != "full":
+    if row.state is TrialState.PAUSED and trial.fold_epochs and history.facts.policy != "full":
         return "waits"
     return f"documented model {trial.origin}" if trial.origin.isdigit() else ""

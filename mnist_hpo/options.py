@@ -1,5 +1,7 @@
 """Options that several commands share, each declared once."""
 
+import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -68,6 +70,61 @@ def form_option(*forms: str) -> Callable[[_Command], _Command]:
         return command
 
     return decorate
+
+
+def workers_option(command: _Command) -> _Command:
+    """Adds `--workers`."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(1, 256),
+        default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
+        show_default="the number of cores",
+        help="Single-threaded worker processes; 1 trains in this process.",
+    )(command)
+
+
+class _Minutes(click.FloatRange):
+    """A finite number above 0; click alone lets nan and inf pass."""
+
+    name = "minutes"
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True, max=10_000_000)
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's own
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        minutes = float(super().convert(value, param, ctx))
+        if math.isnan(minutes):
+            self.fail(f"{value!r} is not a number of minutes.", param, ctx)
+        return minutes
+
+
+def minutes_option(about: str) -> Callable[[_Command], _Command]:
+    """Adds `--minutes`."""
+    return click.option("--minutes", type=_Minutes(), metavar="M", help=about)
+
+
+def show_options(command: _Command) -> _Command:
+    """Adds what decides how a search is shown."""
+    for option in (
+        click.option("--no-progress", is_flag=True, help="Plain lines even on a terminal."),
+        click.option("-q", "--quiet", is_flag=True, help="Nothing while it runs."),
+        click.option("--json", "as_json", is_flag=True, help="JSON Lines on stdout."),
+        click.option(
+            "--max-failures",
+            type=click.IntRange(min=1),
+            default=5,
+            show_default=True,
+            metavar="N",
+            help="Stop when so many trials fail in a row.",
+        ),
+    ):
+        command = option(command)
+    return color_option(command)
 
 
 def command_line(*words: object, results: Path, storage: str | None) -> str:

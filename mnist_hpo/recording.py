@@ -59,7 +59,7 @@ class GridPlan:
             raise TableError(f"The grid {path} cannot be read: {error}.") from error
         if not isinstance(record, dict) or not isinstance(record.get("grid"), dict):
             raise TableError(
-                f'A grid file is a JSON object with "grid": {{name: [values]}}, got none in {path}.'
+                f'A grid file is a JSON object with "grid": {{name: [values]}}, none in {path}.'
             )
         if unknown := sorted(record.keys() - _KEYS):
             raise TableError(

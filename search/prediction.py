@@ -196,7 +196,8 @@ class _Step:
         variance, weights = _STEP_SD**2, prior_mean
         covariance: Floats = np.diag(1 / prior_precision)
         for _ in range(3):  # the spread follows from the line and weighs the line's priors
-            covariance = np.linalg.inv(np.diag(prior_precision) + design.T @ design / variance)
+            precision = np.diag(prior_precision) + design.T @ design / variance
+            covariance = np.asarray(np.linalg.inv(precision))
             weights = covariance @ (prior_precision * prior_mean + design.T @ y / variance)
             rest = float(((y - design @ weights) ** 2).sum())
             variance = (_STEP_WEIGHT * _STEP_SD**2 + rest) / (_STEP_WEIGHT + len(y))

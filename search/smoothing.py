@@ -5,6 +5,7 @@ References:
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +53,8 @@ class Smooth:
         x, y = points[chosen], values[chosen]
         centre, total = float(y.mean()), max(float(y.var()), _LEAST)
         gaps = _distances(x, x)
-        best, length, share, lower = -np.inf, LENGTHS[0], OWN_SHARES[0], np.eye(len(x))
+        best, length, share = -np.inf, LENGTHS[0], OWN_SHARES[0]
+        lower: npt.NDArray[np.floating[Any]] = np.eye(len(x))
         for tried in LENGTHS:
             shape = _matern(gaps / tried)
             for own in OWN_SHARES:

@@ -14,8 +14,8 @@ import io
 import math
 import os
 import random
+import threading
 import time
-import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, final
@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 from keras.src.random import seed_generator
-from keras.src.utils import rng_utils
+from tensorflow.python import pywrap_tfe
 from tensorflow.python.framework import random_seed
 
 from search.errors import TrainingError
@@ -162,19 +162,14 @@ class KerasTrainer(AbstractTrainer):
         key = config_key(config)
         self._shelf.forget_unshared()
         seed = seed_for(self.seed, Purpose.WEIGHTS, job.trial, job.fold, job.run)
-        with _seeded(seed) as seed_tensorflow:
-            if not self._shelf:
-                seed_tensorflow()  # no kept model loses anything by that
+        with _seeded(seed):
             hypermodel, hp = self.make(config, self.epochs)
             fresh = hypermodel.build(hp)
-            fresh.optimizer.build(fresh.trainable_variables)
-            graph = None
-            # A user's own `fit` may do anything to the model.
-            if not self.fit_options and _is_known(hypermodel.fit):
-                graph = graph_of(fresh)
-            if graph is None:
-                seed_tensorflow()  # its trace or its `fit` may draw as well
-        return Own(config=key, hypermodel=hypermodel, hp=hp, graph=graph or key), fresh
+        fresh.optimizer.build(fresh.trainable_variables)
+        # A user's own `fit` may do anything to the model.
+        shares = not self.fit_options and _is_known(hypermodel.fit)
+        graph = (graph_of(fresh) if shares else None) or key
+        return Own(config=key, hypermodel=hypermodel, hp=hp, graph=graph), fresh
 
     def _epoch(
         self,
@@ -221,43 +216,54 @@ def _is_known(fit: Callable[..., Any]) -> bool:
 
 
 @contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[Callable[[], None]]:
-    """Seeds everything that building a model draws from; TensorFlow at its first draw.
+def _seeded(seed: int) -> Iterator[None]:
+    """Seeds everything that building a model draws from.
 
     Keras draws the seeds of its initializers from Python's global generator, which threads of
     this process share: Dask's event loop draws its jitter there, and one draw of its between
     two of ours gave other weights (seen in 2 of 21 folds). So Keras gets a generator of its
     own meanwhile. It has the sequence of the seeded global one, and no public way in.
-
-    Seeding TensorFlow makes it forget its kernels, and every kept model then spends 0.2 to
-    0.7 s of its next epoch on optimizing its graphs again. Keras' own layers draw nothing from
-    TensorFlow's generators, so these are seeded only when somebody does.
-
-    Yields:
-        What seeds TensorFlow, unless a draw did.
     """
-
-    @functools.cache
-    def seed_tensorflow() -> None:
-        with tf.init_scope():  # inside a graph it would seed that graph only
-            tf.random.set_seed(seed)
-
-    def get_seed(op_seed: int | None) -> Any:  # noqa: ANN401 - as TensorFlow has it
-        seed_tensorflow()
-        if not tf.executing_eagerly():
-            # A graph takes the seed when it is begun, and that was earlier.
-            tf.compat.v1.get_default_graph().seed = seed
-        return shared[1](op_seed)
-
-    shared = seed_generator.python_random, random_seed.get_seed, rng_utils.tf
-    try:
-        rng_utils.tf = types.SimpleNamespace(available=False)
+    with contextlib.nullcontext() if _draws().is_set() else _kernels_kept():
         keras.utils.set_random_seed(seed)
-        seed_generator.python_random = random.Random(seed)  # noqa: S311 - weights, no secrets
-        random_seed.get_seed = get_seed
-        yield seed_tensorflow
+    shared = seed_generator.python_random
+    seed_generator.python_random = random.Random(seed)  # noqa: S311 - weights, no secrets
+    try:
+        yield
     finally:
-        seed_generator.python_random, random_seed.get_seed, rng_utils.tf = shared
+        seed_generator.python_random = shared
+
+
+@functools.cache
+def _draws() -> threading.Event:
+    """Returns what is set as soon as anything draws from TensorFlow's own generators.
+
+    Keras' layers and initializers never do; a user's may.
+    """
+    drawn, get_seed = threading.Event(), random_seed.get_seed
+
+    def noticed(op_seed: int | None) -> Any:  # noqa: ANN401 - as TensorFlow has it
+        drawn.set()
+        return get_seed(op_seed)
+
+    random_seed.get_seed = noticed
+    tf.random.set_seed(0)  # forgets the kernels of whatever was drawn before
+    return drawn
+
+
+@contextlib.contextmanager
+def _kernels_kept() -> Iterator[None]:
+    """Makes TensorFlow keep its kernels when it is seeded.
+
+    It forgets them all, because one that draws goes on where it was. Then every kept model
+    spends 0.2 to 0.7 s of its next epoch on optimizing its graphs again.
+    """
+    forget = pywrap_tfe.TFE_ContextClearCaches
+    pywrap_tfe.TFE_ContextClearCaches = lambda _: None
+    try:
+        yield
+    finally:
+        pywrap_tfe.TFE_ContextClearCaches = forget
 
 
 def prepare_process(precision: str) -> None:

@@ -1,5 +1,6 @@
 """What the documents show is what the program does."""
 
+import dataclasses
 import re
 import shlex
 from pathlib import Path
@@ -8,6 +9,8 @@ import click
 import pytest
 
 from mnist_hpo.cli import cli
+from search.policies import race_options
+from search.race import RaceOptions
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "results").rglob("README.md"))]
@@ -55,6 +58,15 @@ def test_every_command_and_option_is_documented() -> None:
     ]
 
     assert silent == []
+
+
+def test_the_readme_has_every_constant_of_the_race_with_its_default() -> None:
+    """Its table names what `--race` takes, and a default as a person would type it."""
+    body = (ROOT / "README.md").read_text().partition("| constant | default |")[2]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (\S+) \|", body.partition("\n\n")[0], re.MULTILINE))
+
+    assert set(rows) == {field.name for field in dataclasses.fields(RaceOptions)}
+    assert race_options(rows) == RaceOptions()
 
 
 def test_no_link_of_the_documents_is_broken() -> None:

@@ -21,8 +21,8 @@ Make = Callable[[int], optuna.pruners.BasePruner]
 _PRUNERS: Mapping[tuple[str, Setting], tuple[str, Make]] = {
     ("optuna-median", "default"): ("MedianPruner()", lambda _: optuna.pruners.MedianPruner()),
     ("optuna-median", "best effort"): (
-        "MedianPruner(n_startup_trials=8)",
-        lambda _: optuna.pruners.MedianPruner(n_startup_trials=8),
+        "MedianPruner(n_startup_trials=2)",
+        lambda _: optuna.pruners.MedianPruner(n_startup_trials=2),
     ),
     ("optuna-sha", "default"): (
         "SuccessiveHalvingPruner()",

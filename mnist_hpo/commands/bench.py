@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from mnist_hpo.commands.search import show_options, workers_option
-from mnist_hpo.options import color_option, results_option
+from mnist_hpo.options import color_option, results_option, show_options, workers_option
 
 
 @click.group("bench")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from mnist_hpo.commands.search import minutes_option, show_options, show_study, workers_option
-from mnist_hpo.options import where_options
+from mnist_hpo.commands.search import show_study
+from mnist_hpo.options import minutes_option, show_options, where_options, workers_option
 
 
 @click.command("resume")

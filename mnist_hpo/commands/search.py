@@ -1,15 +1,18 @@
 """`mnist-hpo search`: starts a study."""
 
-import math
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from mnist_hpo.errors import UserError
-from mnist_hpo.options import color_option, command_line, where_options
+from mnist_hpo.options import (
+    command_line,
+    minutes_option,
+    show_options,
+    where_options,
+    workers_option,
+)
 from search.policy import POLICIES
 
 _DEFAULT_TRIALS = 30
@@ -31,61 +34,6 @@ def _pairs(
             raise click.BadParameter(f"{name!r} is given twice", param_hint=option.opts[0])
         pairs[name.strip()] = value.strip()
     return pairs
-
-
-def workers_option(command: click.decorators.FC) -> click.decorators.FC:
-    """Adds `--workers`."""
-    return click.option(
-        "--workers",
-        type=click.IntRange(1, 256),
-        default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
-        show_default="the number of cores",
-        help="Single-threaded worker processes; 1 trains in this process.",
-    )(command)
-
-
-class _Minutes(click.FloatRange):
-    """A finite number above 0; click alone lets nan and inf pass."""
-
-    name = "minutes"
-
-    def __init__(self) -> None:
-        super().__init__(min=0, min_open=True, max=10_000_000)
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 - click's own
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> float:
-        minutes = float(super().convert(value, param, ctx))
-        if math.isnan(minutes):
-            self.fail(f"{value!r} is not a number of minutes.", param, ctx)
-        return minutes
-
-
-def minutes_option(about: str) -> Callable[[click.decorators.FC], click.decorators.FC]:
-    """Adds `--minutes`."""
-    return click.option("--minutes", type=_Minutes(), metavar="M", help=about)
-
-
-def show_options(command: click.decorators.FC) -> click.decorators.FC:
-    """Adds what decides how a search is shown."""
-    for option in (
-        click.option("--no-progress", is_flag=True, help="Plain lines even on a terminal."),
-        click.option("-q", "--quiet", is_flag=True, help="Nothing while it runs."),
-        click.option("--json", "as_json", is_flag=True, help="JSON Lines on stdout."),
-        click.option(
-            "--max-failures",
-            type=click.IntRange(min=1),
-            default=5,
-            show_default=True,
-            metavar="N",
-            help="Stop when so many trials fail in a row.",
-        ),
-    ):
-        command = option(command)
-    return color_option(command)
 
 
 @click.command("search")

@@ -262,10 +262,12 @@ def test_a_pick_of_one_fold_is_completed(table: Table) -> None:
     [("keras-tuner-random", 30 * 50), ("keras-tuner-hyperband", None)],
 )
 def test_keras_tuner_runs_its_own_loop(table: Table, peer: str, epochs: int | None) -> None:
-    """One iteration of Hyperband at 10 epochs: 120 epochs without resuming, here of 5 folds.
+    """One iteration of Hyperband at 10 epochs trains 120 epochs, here of 5 folds.
 
-    Its brackets train 12 at 2, 4 from there to 4, 2 on to 10; 6 at 4, 2 on to 10; 4 at 10.
+    Its brackets train 12 to epoch 2, 4 on to 4, 2 on to 10; 6 to 4, 2 on to 10; 4 to 10.
     """
+    pytest.importorskip("keras_tuner")
+
     results = [_fast(peer, table, "default") for _ in range(2)]
 
     assert results[0]["pick"] == results[1]["pick"]

