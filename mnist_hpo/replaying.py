@@ -42,7 +42,7 @@ class Method:
 
     @classmethod
     def parsed(cls, text: str) -> "Method":
-        """Reads POLICY[/SAMPLER][:NAME=VALUE...], for instance race/tpe:factor=3.
+        """Reads POLICY[/SAMPLER][:NAME=VALUE...], for instance race/tpe:factors=3.
 
         Raises:
             UserError: it is nothing of the kind.
@@ -53,7 +53,7 @@ class Method:
         if policy not in POLICIES or not all(options.values()):
             raise UserError(
                 f"A method is POLICY[/SAMPLER][:NAME=VALUE...], got {text!r}.",
-                f"policies are {', '.join(POLICIES)}; for instance race/tpe:factor=3",
+                f"policies are {', '.join(POLICIES)}; for instance race/tpe:factors=3",
             )
         sampler = sampler or ("random" if policy != "race" else DEFAULT_SAMPLER)
         policy_for(policy, options)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import final
 
 from search.policy import AbstractPolicy, Action, Allowance, Propose, Run, Wait
-from search.records import History, Job, Trial, TrialState
+from search.records import History, Job, Trial
 
 
 @final
@@ -28,7 +28,9 @@ class EpochsPolicy(AbstractPolicy):
         busy = {job.lane for job in running}
         if not allowance.may_widen:
             leader = self.leader(history)
-            if history.incumbent is not None or leader is None:
+            if leader is None:
+                return Propose() if allowance.may_propose else Wait()
+            if history.incumbent is not None:
                 return Wait()
             return next(_up_to(leader, history.facts.epochs, busy), Wait())
         closing = not allowance.may_propose
@@ -45,11 +47,7 @@ class EpochsPolicy(AbstractPolicy):
         self, history: History, busy: set[tuple[int, int]], *, closing: bool
     ) -> Iterator[Action]:
         rungs = (*(r for r in self.rungs if r < history.facts.epochs), history.facts.epochs)
-        alive = [
-            trial
-            for trial in history.trials
-            if trial.verdict is None or trial.verdict.state is not TrialState.FAILED
-        ]
+        alive = [trial for trial in history.trials if trial.verdict is None]
         for trial in alive:
             furthest = max(len(curve) for curve in trial.curves)
             target = next(rung for rung in rungs if rung >= max(furthest, 1))

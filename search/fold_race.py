@@ -42,9 +42,10 @@ class FoldsPolicy(AbstractPolicy):
         return FullPolicy().leader(history)
 
     def _verdict(self, trial: Trial, best: Trial, epochs: int) -> Verdict | None:
-        seen = [c.accuracies[epochs - 1] for c in trial.curves if len(c) >= epochs]
-        if not seen:
+        whole = [fold for fold, curve in enumerate(trial.curves) if len(curve) >= epochs]
+        if not whole:
             return None
+        seen = [trial.curves[fold].accuracies[epochs - 1] for fold in whole]
         theirs = [curve.accuracies[epochs - 1] for curve in best.curves]
         limit = math.fsum(theirs) / len(theirs) if self.against == "mean" else min(theirs)
         mean = math.fsum(seen) / len(seen)
@@ -57,6 +58,6 @@ class FoldsPolicy(AbstractPolicy):
                 f"stopped after {len(seen)} of {len(trial.curves)} folds: their mean {mean:.4f} "
                 f"is not above the {what} of trial {best.number}, {limit:.4f}"
             ),
-            fold=len(seen) - 1,
+            fold=whole[-1],
             epoch=epochs - 1,
         )

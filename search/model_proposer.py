@@ -8,18 +8,19 @@ References:
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import final
 
 import numpy as np
 
+from search.log_odds import Floats, log_odds
 from search.points import encoder, sampled
-from search.prediction import is_failed, log_odds, predictions
+from search.prediction import Predictor, is_failed
 from search.proposals import AbstractProposer, Misfit
 from search.records import History
 from search.seeds import Purpose, seed_for
-from search.smoothing import Floats, Smooth
+from search.smoothing import Smooth
 from spaces.space import Choice, Config, Space, Value, config_key
 
 _NORMAL = NormalDist()
@@ -39,6 +40,8 @@ class ModelProposer(AbstractProposer):
     leaders: int = 5
     """Trials whose neighbours, one hyperparameter away, join the pool."""
 
+    predictor: Predictor = field(default_factory=Predictor, compare=False, repr=False)
+
     name = "model"
 
     def propose(self, history: History, misfit: Misfit) -> Config | None:
@@ -47,7 +50,7 @@ class ModelProposer(AbstractProposer):
         rng = np.random.default_rng(seed)
         known = {
             number: prediction.mean
-            for number, prediction in predictions(history).items()
+            for number, prediction in self.predictor.predictions(history).items()
             if history.trials[number].in_space
         }
         pool = self._pool(history, known, rng)
@@ -91,7 +94,7 @@ def _ordered(history: History, known: Mapping[int, float], pool: Sequence[Config
     best = float(smooth.at(points)[0].max())
     means, variances = smooth.at(np.stack([encode(config) for config in pool]))
     gains = _expected_improvement(means, np.sqrt(variances), best)
-    return [pool[int(place)] for place in np.argsort(-gains, kind="stable")]
+    return [pool[int(place)] for place in np.argsort(-gains.round(12), kind="stable")]
 
 
 def _expected_improvement(means: Floats, spreads: Floats, best: float) -> Floats:

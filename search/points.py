@@ -44,7 +44,10 @@ def _match(listed: Value, value: Value) -> float:
 
 def _share(dimension: Range, value: Value) -> float:
     """Returns how far up a range a number lies."""
-    low, high, number = dimension.low, dimension.high, float(value)
+    low, high = dimension.low, dimension.high
+    if isinstance(value, str) or (dimension.sampling == "log" and value <= 0):
+        return -0.5  # of another space: it has no place in this one
+    number = float(value)
     if low == high:
         return 0.0
     if dimension.sampling == "log":

@@ -22,7 +22,7 @@ from typing import Literal, final
 
 from search.errors import StudyError
 from search.policy import AbstractPolicy, Action, Allowance, Judge, Propose, Run, Wait
-from search.prediction import Measure, Prediction, fold_images, predictions
+from search.prediction import Measure, Prediction, Predictor, fold_images
 from search.records import Epoch, History, Job, Trial, TrialState, Verdict
 from search.strata import stratum_of
 
@@ -59,7 +59,7 @@ class RaceOptions:
     """The search stops when the chance of a next trial to win is below this; 0: never."""
 
     def __post_init__(self) -> None:
-        if not self.factors or min(self.factors) <= 1:
+        if not self.factors or not all(factor > 1 for factor in self.factors):
             raise StudyError(f"A race promotes one trial in `factors` > 1, got {self.factors}.")
         if self.cohort < 1 or not 0 < self.alpha < 1:
             raise StudyError(
@@ -82,8 +82,12 @@ class RacePolicy(AbstractPolicy):
     """Races over epochs, then over folds."""
 
     options: RaceOptions = field(default_factory=RaceOptions)
+    predictor: Predictor = field(init=False, compare=False, repr=False)
 
     name = "race"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "predictor", Predictor(self.options.measure))
 
     def next(self, history: History, running: frozenset[Job], allowance: Allowance) -> Action:
         """Returns the most useful thing a free worker can do.
@@ -91,18 +95,22 @@ class RacePolicy(AbstractPolicy):
         First what is under way on a rung, then promotions (the highest rung first), the folds
         of cohorts that are all proposed, another trial, and last the folds of the others.
         """
-        race = _Race(history, running, self.options, may_propose=allowance.may_propose)
+        race = _Race(
+            history, running, self.options, self.predictor, may_propose=allowance.may_propose
+        )
         if not allowance.may_widen:
-            return _first(race.complete_leader())
+            return _first(race.to_a_complete_trial())
         return _first(race.actions())
 
     def leader(self, history: History) -> Trial | None:
         """Returns the trial with the best prospect."""
-        return _Race(history, frozenset(), self.options, may_propose=False).leader()
+        return _Race(
+            history, frozenset(), self.options, self.predictor, may_propose=False
+        ).leader()
 
     def standing(self, history: History, trial: Trial) -> str | None:
         """Says why a trial waits: where it stands among those that reached its rung."""
-        race = _Race(history, frozenset(), self.options, may_propose=False)
+        race = _Race(history, frozenset(), self.options, self.predictor, may_propose=False)
         return race.standing(trial)
 
 
@@ -118,6 +126,7 @@ class _Race:
         history: History,
         running: frozenset[Job],
         options: RaceOptions,
+        predictor: Predictor,
         *,
         may_propose: bool,
     ) -> None:
@@ -130,6 +139,7 @@ class _Race:
         self._may_propose = may_propose
         self._rungs = (*(r for r in options.rungs if r < self._epochs), self._epochs)
         self._open = [trial for trial in history.trials if trial.verdict is None]
+        self._predictor = predictor
         self._predicted: Mapping[int, Prediction] | None = None
 
     # What may be done, in order
@@ -145,13 +155,16 @@ class _Race:
         yield from self._fold_race(self._history.trials if closing else self._cohorts(cohorts))
         if not closing:
             yield Propose()
-        elif not self._busy:
-            yield from self._last_resort()
+        elif not self._busy:  # if nothing else led to a complete trial
+            yield from self.to_a_complete_trial()
 
-    def complete_leader(self) -> Iterator[Action]:
+    def to_a_complete_trial(self) -> Iterator[Action]:
         """Yields only what the first complete trial still needs."""
         leader = self.leader()
-        if self._history.incumbent is None and leader is not None:
+        if leader is None:
+            if self._may_propose:
+                yield Propose()
+        elif self._history.incumbent is None:
             yield from self._jobs_of(leader)
 
     def leader(self) -> Trial | None:
@@ -220,10 +233,10 @@ class _Race:
         return chosen
 
     def _has_left(self, trial: Trial, index: int) -> bool:
-        """Says whether a trial has gone on, or is going on, from a rung."""
+        """Says whether a trial has gone on from a rung, is going on, or never may."""
         fold = self._first_fold(trial)
         at_rung = len(trial.curves[fold]) == self._rungs[index]
-        return not at_rung or (trial.number, fold) in self._busy
+        return not at_rung or trial.verdict is not None or (trial.number, fold) in self._busy
 
     def _factor(self, index: int) -> float:
         factors = self._options.factors
@@ -353,10 +366,6 @@ class _Race:
             if len(curve) < self._epochs and (trial.number, fold) not in self._busy:
                 yield self._run(trial, fold, self._epochs)
 
-    def _last_resort(self) -> Iterator[Action]:
-        """Yields the leader's folds if nothing else led to a complete trial."""
-        yield from self.complete_leader()
-
     # The end
 
     def _is_settled(self) -> bool:
@@ -398,7 +407,13 @@ class _Race:
         place = 1 + ranked.index(trial)
         if trial in promoted:
             return f"may go on: {place} of {len(ranked)} at fold {fold + 1}, epoch {epoch}"
-        last = ranked[max(1, int(len(ranked) / self._factor(index))) - 1]
+        places = max(1, int(len(ranked) / self._factor(index)))
+        if place <= places:
+            return (
+                f"stopped at fold {fold + 1}, epoch {epoch}: {place} of {len(ranked)} trials, but "
+                f"others went on before it came, and only 1 in {self._factor(index):g} does"
+            )
+        last = ranked[places - 1]
         if self._options.rank == "model":
             what, own, need = "predicted", f"~{self._mean(trial):.4f}", f"~{self._mean(last):.4f}"
         else:
@@ -432,7 +447,7 @@ class _Race:
 
     def _means(self) -> Mapping[int, Prediction]:
         if self._predicted is None:
-            self._predicted = predictions(self._history, self._options.measure)
+            self._predicted = self._predictor.predictions(self._history)
         return self._predicted
 
 

@@ -5,12 +5,10 @@ References:
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from search.log_odds import Floats
 
 LENGTHS = (0.7, 1.4, 2.8)
 """Length scales tried; each hyperparameter is 1 wide."""
@@ -20,6 +18,9 @@ OWN_SHARES = (0.1, 0.3, 0.6)
 
 MOST = 256
 """Trials that the process is fitted to: more would take longer than they help."""
+
+ENOUGH = 64
+"""Trials that its length and share are chosen by."""
 
 _LEAST = 1e-6
 """Variance of values that are all the same."""
@@ -49,21 +50,12 @@ class Smooth:
             points: (n, d).
             values: (n,).
         """
-        chosen = np.argsort(-values, kind="stable")[:MOST]
-        x, y = points[chosen], values[chosen]
+        best = np.argsort(-values, kind="stable")[:MOST]
+        x, y = points[best], values[best]
         centre, total = float(y.mean()), max(float(y.var()), _LEAST)
         gaps = _distances(x, x)
-        best, length, share = -np.inf, LENGTHS[0], OWN_SHARES[0]
-        lower: npt.NDArray[np.floating[Any]] = np.eye(len(x))
-        for tried in LENGTHS:
-            shape = _matern(gaps / tried)
-            for own in OWN_SHARES:
-                covariance = total * ((1 - own) * shape + own * np.eye(len(x)))
-                root = np.linalg.cholesky(covariance)
-                half = np.linalg.solve(root, y - centre)
-                likelihood = -0.5 * float(half @ half) - float(np.log(np.diag(root)).sum())
-                if likelihood > best:
-                    best, length, share, lower = likelihood, tried, own, root
+        length, share = _chosen(gaps[:ENOUGH, :ENOUGH], y[:ENOUGH] - centre, total)
+        lower = np.linalg.cholesky(_covariance(gaps, total, length, share))
         half_inverse = np.linalg.inv(lower)
         inverse = half_inverse.T @ half_inverse
         return cls(
@@ -87,6 +79,23 @@ class Smooth:
         means = self.centre + cross @ self.weights
         variances = self.signal - ((cross @ self.inverse) * cross).sum(axis=1)
         return means, np.maximum(variances, _LEAST)
+
+
+def _chosen(gaps: Floats, y: Floats, total: float) -> tuple[float, float]:
+    """Returns the length and the share with the largest marginal likelihood."""
+    best, kept = -np.inf, (LENGTHS[0], OWN_SHARES[0])
+    for length in LENGTHS:
+        for share in OWN_SHARES:
+            lower = np.linalg.cholesky(_covariance(gaps, total, length, share))
+            half = np.linalg.solve(lower, y)
+            likelihood = -0.5 * float(half @ half) - float(np.log(np.diag(lower)).sum())
+            if likelihood > best:
+                best, kept = likelihood, (length, share)
+    return kept
+
+
+def _covariance(gaps: Floats, total: float, length: float, share: float) -> Floats:
+    return np.asarray(total * ((1 - share) * _matern(gaps / length) + share * np.eye(len(gaps))))
 
 
 def _distances(a: Floats, b: Floats) -> Floats:

@@ -31,7 +31,7 @@ def _place(dimension: Dimension, value: Value) -> float:
     if isinstance(dimension, Choice):
         places = {own: i for i, own in enumerate(dimension.values)}
         return places.get(value, 0) / max(len(places) - 1, 1)
-    return _share(dimension, float(value))
+    return 0.0 if isinstance(value, str) else _share(dimension, float(value))
 
 
 def _share(own: Range, value: float) -> float:
