@@ -8,7 +8,6 @@ from mnist_hpo.rungs import rungs_of
 from mnist_hpo.searching import LazyTrainer, invited
 from search.candidates import Candidates
 from search.errors import StudyError
-from search.policies import race_options
 from search.records import Budget, Facts, History, Job, Trial
 from search.samplers import proposer
 from search.study import Development
@@ -83,8 +82,7 @@ def cost_lines(facts: Facts, trials: int, *, seconds: float, finished: int) -> I
         least = whole * each + (trials - whole) * rungs[0]
         some = "one" if whole == 1 else str(whole)
         yield f"       at least {said(least)}: all to epoch {rungs[0]}, {some} in full"
-        if race_options(facts.race).settled > 0:
-            yield "       less if another candidate is unlikely to win before (--no-auto-stop)"
+        yield "       less if another candidate is unlikely to win before (--no-auto-stop)"
 
 
 def _probed(facts: Facts, budget: Budget, catalogue: Catalogued) -> tuple[Trial, Trial, Trial]:

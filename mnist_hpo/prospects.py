@@ -7,9 +7,11 @@ an unfinished trial, so that a study of complete ones is shown without it.
 import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 from mnist_hpo.ranking import Standing
 from search.errors import StudyError
+from search.policy import AbstractPolicy
 from search.records import History, Trial, TrialState
 
 ENDED = "the study ended before it"
@@ -78,9 +80,15 @@ def why_it_waits(history: History, trial: Trial) -> str | None:
     facts = history.facts
     if facts.policy == "full" or not trial.fold_epochs:
         return None
-    from search.policies import policy_for  # noqa: PLC0415 - NumPy
-
     # A policy or a constant of another version: words may be missing, the study stays readable.
     with contextlib.suppress(StudyError):
-        return policy_for(facts.policy, facts.race).standing(history, trial)
+        return _policy(facts.policy, tuple(facts.race.items())).standing(history, trial)
     return None
+
+
+@cache
+def _policy(name: str, options: tuple[tuple[str, str], ...]) -> AbstractPolicy:
+    """Returns one policy for all trials of a study: it remembers what it has computed."""
+    from search.policies import policy_for  # noqa: PLC0415 - NumPy
+
+    return policy_for(name, dict(options))

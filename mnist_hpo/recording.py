@@ -225,6 +225,10 @@ def recorded_table(
             first[trial.key] = trial
     if not first:
         raise TableError(f"No configuration of study {facts.study!r} could be trained whole.")
+    measured: dict[str, list[float]] = {}
+    for trial in first.values():
+        graph = plan.catalogue.graph_of(trial.config)
+        measured.setdefault(graph, []).extend(_building(trial, clock))
     return Table(
         grid=plan.axes,
         provenance={
@@ -241,35 +245,38 @@ def recorded_table(
             **more,
         },
         rows=tuple(
-            _row(trial, repeats.get(key, []), plan.catalogue, clock)
+            _row(trial, repeats.get(key, []), clock, graph=graph, measured=measured[graph])
             for key, trial in first.items()
+            for graph in [plan.catalogue.graph_of(trial.config)]
         ),
         more={"format": 1, "space": facts.space.to_json()},
     )
 
 
-def _row(trial: Trial, repeats: Sequence[Trial], catalogue: Catalogued, clock: Clock) -> Row:
+def _row(
+    trial: Trial,
+    repeats: Sequence[Trial],
+    clock: Clock,
+    *,
+    graph: str,
+    measured: Sequence[float],
+) -> Row:
+    """Makes a row; `measured` are the building seconds of all folds that share its graph."""
     curves = trial.curves
     seconds = [[clock.epoch(epoch) for epoch in curve.epochs] for curve in curves]
-    tracing = [_tracing_seconds(fold) for fold in seconds]
-    colds = [
-        clock.building(curve.epochs[0]) + own for curve, own in zip(curves, tracing, strict=True)
-    ]
-    build, warm = _build_seconds(colds)
+    build, warm = _build_seconds(measured)
     return Row(
         config=trial.config,
         accuracy=tuple(curve.accuracies for curve in curves),
         loss=tuple(tuple(e.valid_loss for e in curve.epochs) for curve in curves),
-        seconds=tuple(
-            (fold[0] - own, *fold[1:]) for fold, own in zip(seconds, tracing, strict=True)
-        ),
+        seconds=tuple((fold[0] - _tracing_seconds(fold), *fold[1:]) for fold in seconds),
         build=(build,) * len(curves),
         params=trial.params,
         macs=trial.macs,
         more={
-            "graph": catalogue.graph_of(trial.config),
+            "graph": graph,
             "warm": round(warm, 4),
-            "build_measured": [round(cold, 4) for cold in colds],
+            "build_measured": [round(own, 4) for own in _building(trial, clock)],
             **(
                 {
                     "repeats": [
@@ -290,6 +297,15 @@ def _row(trial: Trial, repeats: Sequence[Trial], catalogue: Catalogued, clock: C
     )
 
 
+def _building(trial: Trial, clock: Clock) -> list[float]:
+    """Returns what each fold took before its model could train: building, and tracing."""
+    return [
+        clock.building(curve.epochs[0])
+        + _tracing_seconds([clock.epoch(epoch) for epoch in curve.epochs])
+        for curve in trial.curves
+    ]
+
+
 def _tracing_seconds(seconds: Sequence[float]) -> float:
     """Returns what the first epoch took above the later ones: TensorFlow traces in it."""
     return max(0.0, seconds[0] - median(seconds[1:])) if len(seconds) > 1 else 0.0
@@ -298,8 +314,8 @@ def _tracing_seconds(seconds: Sequence[float]) -> float:
 def _build_seconds(colds: Sequence[float]) -> tuple[float, float]:
     """Returns what a worker without the traced model pays, and what one with it pays.
 
-    As every worker traces a configuration once, some folds are cold and some are warm; the
-    two differ severalfold, so half of the largest parts them.
+    Whoever trains a graph first on a worker is cold, and all others there are warm; the two
+    differ severalfold, so half of the largest parts them.
     """
     limit = max(colds) / 2
     warm = [seconds for seconds in colds if seconds < limit]

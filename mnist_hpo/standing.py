@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Any
 
 from mnist_hpo.formats import whole_text
+from search.policy import SETTLED
 from search.reader import Snapshot
 from search.records import History, Opening
 
@@ -41,13 +42,15 @@ def next_command(snapshot: Snapshot) -> str:
 def larger_budget(history: History) -> list[str]:
     """Returns the options that let a study go on whose budget is used up.
 
-    Nothing for one that ended before: everything was tried, or another trial is unlikely to win.
+    Nothing where every configuration of the space was tried.
     """
     budget, words = history.budget, []
     if budget.minutes is not None and history.elapsed >= budget.minutes * 60:
         words += ["--minutes", f"{2 * budget.minutes:g}"]
     if budget.trials is not None and len(history.trials) >= budget.trials:
         words += ["--trials", f"{len(history.trials) + 10}"]
+    if not words and history.ending is not None and history.ending.reason == SETTLED:
+        words = ["--no-auto-stop"]
     return words
 
 

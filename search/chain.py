@@ -1,6 +1,6 @@
 """From rung to rung: what a curve on one fold will most likely reach in the end.
 
-    z[next mark] = gain + slope z[mark] + weights . place + noise
+    z[next mark] = gain + slope z[mark] + bend min(z[mark] - centre, 0) + weights . place + noise
 
 A place is what the neighbours reached at the first mark, and where the configuration lies.
 """
@@ -13,8 +13,11 @@ import numpy as np
 
 from search.log_odds import Floats
 
-_SLOPE, _SLOPE_SD = 0.7, 0.18
-"""Differences shrink while training goes on: late starters catch up."""
+_SLOPE, _SLOPE_SD = 0.55, 0.15
+"""Differences between good trials shrink while training goes on."""
+
+_BEND, _BEND_SD = 0.4, 0.15
+"""What the slope is larger by below the trials that went on: bad ones stay behind."""
 
 _GAIN, _GAIN_SD = 0.6, 0.3
 """Log odds won with each doubling of the epochs."""
@@ -25,8 +28,9 @@ _NEAR_SD = 0.18
 _WEIGHT_SD = 0.1
 """Log odds that one hyperparameter, from end to end, adds to a gain."""
 
-_STEP_SD, _STEP_WEIGHT = 0.17, 4.0
-"""Spread around a step before there is data, and what that is worth in trials."""
+_STEP_SD, _STEP_WEIGHT = 0.35, 4.0
+"""Spread around a step after one epoch before there is data, and what that is worth in trials.
+It falls with the root of the epochs: curves settle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,15 @@ class Step:
     variance: float
 
     @classmethod
-    def fitted(
-        cls, before: Floats, places: Floats, after: Floats, *, gain: float, centre: Floats
+    def fitted(  # noqa: PLR0913 - data and priors of one regression
+        cls,
+        before: Floats,
+        places: Floats,
+        after: Floats,
+        *,
+        mark: int,
+        gain: float,
+        centre: Floats,
     ) -> "Step":
         """Fits a step to the trials that made it.
 
@@ -52,25 +63,27 @@ class Step:
             before: Values at the mark.
             places: Of the same trials.
             after: Values at the next mark.
+            mark: Epochs before the step.
             gain: What is expected before there is data.
             centre: What values and places are measured from.
 
         Shapes:
             before, after: (n,). places: (n, d). centre: (1 + d,).
         """
-        prior = np.zeros(2 + places.shape[1])
-        prior[:2] = centre[0] + gain, _SLOPE
+        prior = np.zeros(3 + places.shape[1])
+        prior[:3] = centre[0] + gain, _SLOPE, _BEND
         precision = np.full(len(prior), _WEIGHT_SD**-2.0)
-        precision[:3] = _GAIN_SD**-2.0, _SLOPE_SD**-2.0, _NEAR_SD**-2.0
+        precision[:4] = [sd**-2.0 for sd in (_GAIN_SD, _SLOPE_SD, _BEND_SD, _NEAR_SD)]
         rows = _rows(before, places, centre)
         squares, products = rows.T @ rows, rows.T @ after
-        variance, weights = _STEP_SD**2, prior
+        guess = _STEP_SD**2 / mark
+        variance, weights = guess, prior
         covariance: Floats = np.diag(1 / precision)
         for _ in range(3):  # the spread follows from the line and weighs the line's priors
             covariance = np.asarray(np.linalg.inv(np.diag(precision) + squares / variance))
             weights = covariance @ (precision * prior + products / variance)
             rest = float(((after - rows @ weights) ** 2).sum())
-            variance = (_STEP_WEIGHT * _STEP_SD**2 + rest) / (_STEP_WEIGHT + len(after))
+            variance = (_STEP_WEIGHT * guess + rest) / (_STEP_WEIGHT + len(after))
         return cls(centre, weights, covariance, variance)
 
     def ahead(self, means: Floats, variances: Floats, places: Floats) -> tuple[Floats, Floats]:
@@ -81,11 +94,15 @@ class Step:
         """
         rows = _rows(means, places, self.centre)
         known = ((rows @ self.covariance) * rows).sum(axis=1)
-        return rows @ self.weights, self.weights[1] ** 2 * variances + known + self.variance
+        slopes = self.weights[1] + np.where(rows[:, 2] < 0, self.weights[2], 0.0)
+        return rows @ self.weights, slopes**2 * variances + known + self.variance
 
 
 def _rows(values: Floats, places: Floats, centre: Floats) -> Floats:
-    return np.column_stack([np.ones(len(values)), values - centre[0], places - centre[1:]])
+    gaps = values - centre[0]
+    return np.column_stack(
+        [np.ones(len(values)), gaps, np.minimum(gaps, 0.0), places - centre[1:]]
+    )
 
 
 def reached_at_the_end(
@@ -113,6 +130,7 @@ def reached_at_the_end(
             values[made, i],
             places[made],
             values[made, i + 1],
+            mark=marks[i],
             gain=_GAIN * math.log2(marks[i + 1] / marks[i]),
             centre=np.array([start[base].mean(), *places[base].mean(axis=0)]),
         )

@@ -15,7 +15,7 @@ from search.checkpoints import CheckpointFolder, is_kept
 from search.engine import AbstractEngine, Done, Failed, Lost, Outcome
 from search.errors import EnvironmentChanged, SearchError, TooManyFailures
 from search.ledger import AbstractLedger
-from search.policy import AbstractPolicy, Allowance, Judge, Propose, Run
+from search.policy import SETTLED, AbstractPolicy, Allowance, Judge, Propose, Run
 from search.records import Epoch, Failure, History, Job, Trial, TrialState
 from search.trainer import Task, Trained
 
@@ -252,12 +252,12 @@ class Driver:
         used = budget.trials is not None and len(self._history.trials) >= budget.trials
         if self._exhausted:
             reason = "every configuration of the space was tried"
-        elif budget.minutes is not None and not (used and self._allowance().may_widen):
+        elif budget.minutes is not None and not self._allowance().may_widen:
             reason = f"{budget.minutes:g} minutes"
         elif used:
             reason = f"{budget.trials} trials"
         else:
-            reason = "another trial is unlikely to win"
+            reason = SETTLED
         self._ledger.end(reason)
         self._listen(events.Ended(self._history, reason))
         return reason

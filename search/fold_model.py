@@ -8,6 +8,10 @@ import numpy as np
 
 from search.log_odds import Floats, log_odds, share
 
+_NOISE, _EFFECT = 1.0, 0.4
+"""Variances of noise and of the folds' effects, in binomial variances: models that err on the
+same images have less noise than that, other seeds add about as much (docs/decisions.md)."""
+
 _NOISE_WEIGHT = 4.0
 """What the binomial guess of the noise is worth, in degrees of freedom."""
 
@@ -43,10 +47,8 @@ class FoldModel:
         ]
         best = max((_mean(list(own.values())) for own in cells), default=3.0)
         right = float(share(np.array(best)))
-        # Two models err on mostly the same images: the noise between them is about half of the
-        # binomial variance, which the fold's own difficulty has twice.
         binomial = 1 / (images * right * (1 - right))
-        prior_noise, prior_effect = 0.5 * binomial, 2 * binomial
+        prior_noise, prior_effect = _NOISE * binomial, _EFFECT * binomial
         several = [own for own in cells if len(own) > 1]
         numbers = np.array([sum(fold in own for own in several) for fold in range(folds)])
         weight = prior_noise / prior_effect
@@ -82,7 +84,10 @@ class FoldModel:
         )
         # Of a mean of `count` folds, j known: noise^2 (count - j) / (count j).
         variance = self.noise * (count - j) / (count * j)
-        variance += float(self.effect_variances[missing].sum()) / count
+        variance += float(self.effect_variances[missing].sum()) / count**2
+        variance += (
+            float(self.effect_variances[list(whole)].sum()) * ((count - j) / count / j) ** 2
+        )
         hoped = share(quality + self.effects[missing])
         mean = (math.fsum(whole.values()) + float(hoped.sum())) / count
         low, high = self._interval(np.array([quality]), np.array([variance]))
@@ -107,7 +112,7 @@ class FoldModel:
         spread = (
             variances
             + self.noise * (count - 1) / count
-            + float(self.effect_variances.sum()) / count
+            + float(self.effect_variances.mean()) * (count - 1) / count
         )
         means = share(qualities[:, None] + self.effects[None, :]).mean(axis=1)
         low, high = self._interval(qualities, spread)

@@ -14,5 +14,5 @@ def log_odds(accuracy: float, images: int) -> float:
 
 
 def share(values: Floats) -> Floats:
-    """Inverts the log odds: the share that is right."""
-    return np.asarray(1 / (1 + np.exp(-values)))
+    """Inverts the log odds: the share that is right. It is 0 where `exp` would overflow."""
+    return np.asarray(1 / (1 + np.exp(-np.maximum(values, -700.0))))

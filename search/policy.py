@@ -41,6 +41,9 @@ POLICIES = ("race", "full", "epochs", "folds-forgiving", "folds-aggressive")
 """Every policy by the name that `--policy` takes; the first is the default. `search.policies`
 makes them: a list of names need not import them."""
 
+SETTLED = "another trial is unlikely to win"
+"""Why a study ended that its policy ended."""
+
 Action = Run | Propose | Judge | Wait
 
 

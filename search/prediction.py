@@ -21,9 +21,14 @@ from search.log_odds import Floats, log_odds
 from search.points import encoder
 from search.records import Curve, Epoch, History, Trial, TrialState
 from search.smoothing import Smooth
+from spaces.space import Config
 
 Measure = Literal["accuracy", "loss"]
 """What a rung is judged by; whole folds are always judged by accuracy."""
+
+_LOSS_PER_ERROR = 3.3
+"""Nats: the mean cross-entropy of a network that is wrong about one image in a hundred is about
+0.033 (docs/decisions.md)."""
 
 _DIGITS = 9
 """Rounding hides the last bits of linear algebra, which may differ between machines."""
@@ -45,6 +50,7 @@ class Prediction:
 class _Seen:
     """What a trial's finished epochs come to, kept as long as they are the newest."""
 
+    config: Config
     curves: tuple[Curve, ...]
     point: Floats
     marked: tuple[float, ...]
@@ -115,6 +121,8 @@ class Predictor:
 
     def _look(self, trial: Trial, history: History) -> _Seen:
         known = self._seen.get(trial.number)
+        if known is not None and known.config is not trial.config:
+            known = None  # another history's trial of this number
         if known is not None and known.curves is trial.curves:
             return known
         epochs, images = history.facts.epochs, fold_images(history)
@@ -122,6 +130,7 @@ class Predictor:
         curve = trial.curves[first_fold(trial)].epochs
         point = encoder(history.facts.space)(trial.config) if known is None else known.point
         seen = _Seen(
+            trial.config,
             trial.curves,
             point,
             tuple(
@@ -141,8 +150,8 @@ class Predictor:
     def _value(self, epoch: Epoch, images: int, *, is_last: bool) -> float:
         if is_last or self._measure == "accuracy":
             return log_odds(epoch.valid_accuracy, images)
-        # A small loss is about the error rate, and its logarithm about the log odds.
-        return -math.log(max(epoch.valid_loss, 0.1 / images))
+        # A loss is a few error rates, so its logarithm is about the log odds and a constant.
+        return -math.log(max(epoch.valid_loss, 0.1 / images) / _LOSS_PER_ERROR)
 
     def _predicted(
         self, history: History, alive: Sequence[Trial], seen: Sequence[_Seen]

@@ -17,6 +17,7 @@ References:
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import NormalDist
 from typing import Literal, final
 
@@ -52,11 +53,11 @@ class RaceOptions:
     guard: bool = True
     """At the first rung, slow starters are compared among themselves as well."""
 
-    alpha: float = 0.05
+    alpha: float = 0.2
     """Chance to stop a trial that would win by more than a tie, over all looks at it."""
 
     settled: float = 0.05
-    """The search stops when the chance of a next trial to win is below this; 0: never."""
+    """The search stops when the chance of a next trial to win is below this."""
 
     def __post_init__(self) -> None:
         if not self.factors or not all(factor > 1 for factor in self.factors):
@@ -72,8 +73,8 @@ class RaceOptions:
             raise StudyError(f"`rank` is 'model' or 'early', got {self.rank!r}.")
         if self.measure not in {"accuracy", "loss"}:
             raise StudyError(f"`measure` is 'accuracy' or 'loss', got {self.measure!r}.")
-        if not 0 <= self.settled < 1:
-            raise StudyError(f"`settled` is a chance from 0 to below 1, got {self.settled}.")
+        if not 0 < self.settled < 1:
+            raise StudyError(f"`settled` is a chance between 0 and 1, got {self.settled}.")
 
 
 @final
@@ -83,6 +84,10 @@ class RacePolicy(AbstractPolicy):
 
     options: RaceOptions = field(default_factory=RaceOptions)
     predictor: Predictor = field(init=False, compare=False, repr=False)
+    _looks: "list[tuple[History, _Race]]" = field(
+        default_factory=list, init=False, compare=False, repr=False
+    )
+    """The last look for `standing`, which is asked for one trial after another."""
 
     name = "race"
 
@@ -110,8 +115,10 @@ class RacePolicy(AbstractPolicy):
 
     def standing(self, history: History, trial: Trial) -> str | None:
         """Says why a trial waits: where it stands among those that reached its rung."""
-        race = _Race(history, frozenset(), self.options, self.predictor, may_propose=False)
-        return race.standing(trial)
+        if not self._looks or self._looks[0][0] is not history:
+            race = _Race(history, frozenset(), self.options, self.predictor, may_propose=False)
+            self._looks[:] = [(history, race)]
+        return self._looks[0][1].standing(trial)
 
 
 def _first(actions: Iterator[Action]) -> Action:
@@ -139,6 +146,7 @@ class _Race:
         self._may_propose = may_propose
         self._rungs = (*(r for r in options.rungs if r < self._epochs), self._epochs)
         self._open = [trial for trial in history.trials if trial.verdict is None]
+        self._rankings: dict[tuple[int, int], list[Trial]] = {}
         self._predictor = predictor
         self._predicted: Mapping[int, Prediction] | None = None
 
@@ -204,16 +212,16 @@ class _Race:
 
     def _promotions(self, *, closing: bool) -> Iterator[Action]:
         for index in range(len(self._rungs) - 2, -1, -1):
-            for pool in self._pools():
-                for trial in self._promoted(pool, index, closing=closing):
+            for first in self._pools:
+                for trial in self._promoted(first, index, closing=closing):
                     fold = self._first_fold(trial)
                     at_rung = len(trial.curves[fold]) == self._rungs[index]
                     if at_rung and (trial.number, fold) not in self._busy:
                         yield self._run(trial, fold, self._rungs[index + 1])
 
-    def _promoted(self, pool: Sequence[Trial], index: int, *, closing: bool) -> list[Trial]:
+    def _promoted(self, first: int, index: int, *, closing: bool) -> list[Trial]:
         """Returns the best of those that reached a rung, one in `factor`, best first."""
-        ranked = self._ranked(pool, index)
+        ranked = self._ranked(first, index)
         least = 1 if closing else 0
         places = max(least, int(len(ranked) / self._factor(index)))
         gone = sum(self._has_left(trial, index) for trial in ranked)
@@ -242,13 +250,17 @@ class _Race:
         factors = self._options.factors
         return factors[min(index, len(factors) - 1)]
 
-    def _ranked(self, pool: Sequence[Trial], index: int) -> list[Trial]:
+    def _ranked(self, first: int, index: int) -> list[Trial]:
         """Returns the trials that reached a rung, the best first, equal ones by number."""
-        rung = self._rungs[index]
-        reached = [t for t in pool if len(t.curves[self._first_fold(t)]) >= rung]
-        if self._options.rank == "model":
-            return sorted(reached, key=lambda t: (-self._mean(t), t.macs, t.number))
-        return sorted(reached, key=lambda t: (*self._early(t, rung), t.macs, t.number))
+        if (first, index) not in self._rankings:
+            rung = self._rungs[index]
+            reached = [t for t in self._pools[first] if len(t.curves[first]) >= rung]
+            if self._options.rank == "model":
+                reached.sort(key=lambda t: (-self._mean(t), t.macs, t.number))
+            else:
+                reached.sort(key=lambda t: (*self._early(t, rung), t.macs, t.number))
+            self._rankings[first, index] = reached
+        return self._rankings[first, index]
 
     def _early(self, trial: Trial, rung: int) -> tuple[float, float]:
         """Returns what a rung sorts by, smaller is better; the other measure breaks ties."""
@@ -256,13 +268,14 @@ class _Race:
         order = (-epoch.valid_accuracy, epoch.valid_loss)
         return order if self._options.measure == "accuracy" else (order[1], order[0])
 
-    def _pools(self) -> list[list[Trial]]:
-        """Returns the trials that are compared with each other: those with one first fold."""
+    @cached_property
+    def _pools(self) -> Mapping[int, list[Trial]]:
+        """The trials that are compared with each other: those with one first fold."""
         pools: dict[int, list[Trial]] = {}
         for trial in self._history.trials:
             if trial.verdict is None or trial.verdict.state is not TrialState.FAILED:
                 pools.setdefault(self._first_fold(trial), []).append(trial)
-        return list(pools.values())
+        return pools
 
     def _first_fold(self, trial: Trial) -> int:
         if not self._options.rotate:
@@ -334,7 +347,7 @@ class _Race:
         Begins at the binomial value and learns from every trial that shares two folds or more
         with the incumbent.
         """
-        prior = self._disagreement(best) / fold_images(self._history)
+        prior = _PAIRED_NOISE * self._wrong(best) / fold_images(self._history)
         rest, freedom = _PRIOR_FREEDOM * prior, _PRIOR_FREEDOM
         for trial in self._history.trials:
             if trial.number == best.number or len(trial.curves[self._first_fold(trial)]) == 0:
@@ -349,14 +362,13 @@ class _Race:
 
     def _tie(self, best: Trial) -> float:
         """Returns the noise floor: one paired standard error over all images."""
-        return math.sqrt(self._disagreement(best) / self._history.facts.images)
+        return math.sqrt(_SHARE_OF_ERRORS * self._wrong(best) / self._history.facts.images)
 
-    def _disagreement(self, best: Trial) -> float:
-        """Guesses the share of images that exactly one of two good models gets right."""
+    def _wrong(self, best: Trial) -> float:
+        """Returns the incumbent's error rate, at least one image."""
         score = best.score(self._epochs)
         assert score is not None  # noqa: S101 - the incumbent is complete
-        wrong = max(1 - score.mean, 1 / self._history.facts.images)
-        return _SHARE_OF_ERRORS * wrong
+        return max(1 - score.mean, 1 / self._history.facts.images)
 
     def _jobs_of(self, trial: Trial) -> Iterator[Action]:
         """Yields what a trial lacks of its cross-validation, the first fold first."""
@@ -375,7 +387,7 @@ class _Race:
         beaten it by more. By Laplace's rule of succession the next one does with a chance of
         at most 1 / (n + 2).
         """
-        if not self._options.settled:
+        if not self._history.budget.auto_stop:
             return False
         origin = self._history.facts.sampler
         known = [
@@ -401,11 +413,12 @@ class _Race:
         if epoch == self._epochs:
             return "waits for its missing folds"
         index = self._rungs.index(epoch)
-        pool = next(pool for pool in self._pools() if trial in pool)
-        ranked = self._ranked(pool, index)
-        promoted = self._promoted(pool, index, closing=True)
+        ranked = self._ranked(fold, index)
+        promoted = self._promoted(fold, index, closing=True)
         place = 1 + ranked.index(trial)
         if trial in promoted:
+            if self._history.is_done:
+                return None
             return f"may go on: {place} of {len(ranked)} at fold {fold + 1}, epoch {epoch}"
         places = max(1, int(len(ranked) / self._factor(index)))
         if place <= places:
@@ -454,6 +467,10 @@ class _Race:
 _SHARE_OF_ERRORS = 2 / 3
 """Of the better model's error rate: what exactly one of two good models gets wrong. Gives the
 0.0003 and 0.002 that were measured on 60,000 and 5,000 images."""
+
+_PAIRED_NOISE = 2.0
+"""Variance of one fold's paired difference, in binomial variances: one for each model, since
+other seeds add what erring on the same images takes away (docs/decisions.md)."""
 
 _PRIOR_FREEDOM = 4.0
 """Degrees of freedom that the binomial spread of a paired difference is worth."""

@@ -227,6 +227,8 @@ class Budget:
 
     trials: int | None = None
     minutes: float | None = None
+    auto_stop: bool = True
+    """A policy may end the study once another trial is unlikely to win."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

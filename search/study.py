@@ -155,7 +155,11 @@ def raised_budget(facts: Facts, budget: Budget, done: int, wish: Budget) -> Budg
             f"--trials is the study's total: {facts.study!r} has {done} trials already, got "
             f"--trials {trials}. Ask for at least {done}."
         )
-    return Budget(trials=trials, minutes=budget.minutes if wish.minutes is None else wish.minutes)
+    return Budget(
+        trials=trials,
+        minutes=budget.minutes if wish.minutes is None else wish.minutes,
+        auto_stop=budget.auto_stop and wish.auto_stop,
+    )
 
 
 def engine_for(workers: int) -> AbstractEngine:

@@ -9,14 +9,11 @@ seconds. What is kept shows in no result.
 """
 
 import contextlib
-import functools
 import io
 import math
 import os
-import random
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
@@ -27,15 +24,13 @@ import keras_tuner
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from keras.src.random import seed_generator
-from tensorflow.python import pywrap_tfe
-from tensorflow.python.framework import random_seed
 
 from search.errors import TrainingError
 from search.folds import Fold, Ints
 from search.graphs import graph_of, trace_by_shape
 from search.kept import Kept, Own, Shelf
 from search.records import Epoch, Job
+from search.seeding import seeded
 from search.seeds import Purpose, seed_for
 from search.trainer import AbstractTrainer, ColdWorker, Task, Trained
 from spaces.space import Config, config_key
@@ -162,7 +157,7 @@ class KerasTrainer(AbstractTrainer):
         key = config_key(config)
         self._shelf.forget_unshared()
         seed = seed_for(self.seed, Purpose.WEIGHTS, job.trial, job.fold, job.run)
-        with _seeded(seed):
+        with seeded(seed):
             hypermodel, hp = self.make(config, self.epochs)
             fresh = hypermodel.build(hp)
         fresh.optimizer.build(fresh.trainable_variables)
@@ -213,57 +208,6 @@ def _lane(own: Own, job: Job) -> tuple[str, int, int, int]:
 def _is_known(fit: Callable[..., Any]) -> bool:
     """Says whether a hypermodel's `fit` is one that only calls the model's."""
     return str(fit.__module__).split(".", maxsplit=1)[0] in ("keras_tuner", "spaces")
-
-
-@contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Seeds everything that building a model draws from.
-
-    Keras draws the seeds of its initializers from Python's global generator, which threads of
-    this process share: Dask's event loop draws its jitter there, and one draw of its between
-    two of ours gave other weights (seen in 2 of 21 folds). So Keras gets a generator of its
-    own meanwhile. It has the sequence of the seeded global one, and no public way in.
-    """
-    with contextlib.nullcontext() if _draws().is_set() else _kernels_kept():
-        keras.utils.set_random_seed(seed)
-    shared = seed_generator.python_random
-    seed_generator.python_random = random.Random(seed)  # noqa: S311 - weights, no secrets
-    try:
-        yield
-    finally:
-        seed_generator.python_random = shared
-
-
-@functools.cache
-def _draws() -> threading.Event:
-    """Returns what is set as soon as anything draws from TensorFlow's own generators.
-
-    Keras' layers and initializers never do; a user's may.
-    """
-    drawn, get_seed = threading.Event(), random_seed.get_seed
-
-    def noticed(op_seed: int | None) -> Any:  # noqa: ANN401 - as TensorFlow has it
-        drawn.set()
-        return get_seed(op_seed)
-
-    random_seed.get_seed = noticed
-    tf.random.set_seed(0)  # forgets the kernels of whatever was drawn before
-    return drawn
-
-
-@contextlib.contextmanager
-def _kernels_kept() -> Iterator[None]:
-    """Makes TensorFlow keep its kernels when it is seeded.
-
-    It forgets them all, because one that draws goes on where it was. Then every kept model
-    spends 0.2 to 0.7 s of its next epoch on optimizing its graphs again.
-    """
-    forget = pywrap_tfe.TFE_ContextClearCaches
-    pywrap_tfe.TFE_ContextClearCaches = lambda _: None
-    try:
-        yield
-    finally:
-        pywrap_tfe.TFE_ContextClearCaches = forget
 
 
 def prepare_process(precision: str) -> None:

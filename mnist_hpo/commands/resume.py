@@ -12,6 +12,11 @@ from mnist_hpo.options import minutes_option, show_options, where_options, worke
 @click.argument("study")
 @click.option("--trials", type=click.IntRange(min=1), metavar="N", help="New total of trials.")
 @minutes_option("New total time.")
+@click.option(
+    "--no-auto-stop",
+    is_flag=True,
+    help="Use the whole budget, even when another trial is unlikely to win.",
+)
 @workers_option
 @click.option(
     "--allow-env-drift",
@@ -28,6 +33,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     study: str,
     trials: int | None,
     minutes: float | None,
+    no_auto_stop: bool,
     workers: int,
     allow_env_drift: bool,
     results: Path,
@@ -59,7 +65,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     view = view_for(quiet=quiet, as_json=as_json, no_progress=no_progress, color=color)
     history = reader.read(path, name).history
     facts = history.facts
-    wish = Budget(trials=trials, minutes=minutes)
+    wish = Budget(trials=trials, minutes=minutes, auto_stop=not no_auto_stop)
     budget = raised_budget(facts, history.budget, len(history.trials), wish)
     if history.is_done and budget == history.budget:
         assert history.ending is not None  # noqa: S101 - what `is_done` means

@@ -107,7 +107,7 @@ def _pairs(
 @click.option(
     "--no-auto-stop",
     is_flag=True,
-    help="Use the whole budget, even when another trial is unlikely to win; --race settled=0.",
+    help="Use the whole budget, even when another trial is unlikely to win.",
 )
 @click.option(
     "--sampler",
@@ -204,7 +204,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     from spaces.catalog import load  # noqa: PLC0415
     from spaces.narrowing import narrowed  # noqa: PLC0415
 
-    race = _race_options(policy, race, no_auto_stop=no_auto_stop)
+    _check_race(policy, race)
     name = checked_name(study or default_study_name(dataset))
     path = ledger_path(results, name, storage)
     if path.is_file() and name in reader.study_names(path):
@@ -229,7 +229,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     facts = facts_of(name, data, model=space, space=catalogue.space, choices=choices)
     if trials is None and minutes is None:
         trials = _DEFAULT_TRIALS
-    budget = Budget(trials=trials, minutes=minutes)
+    budget = Budget(trials=trials, minutes=minutes, auto_stop=not no_auto_stop)
     view = view_for(quiet=quiet, as_json=as_json, no_progress=no_progress, color=color)
     for line in invited(catalogue, facts).left_out:
         click.echo(line, err=True)
@@ -251,27 +251,15 @@ def command(  # noqa: PLR0913 - one parameter an option
     return code
 
 
-def _race_options(
-    policy: str, given: Mapping[str, str], *, no_auto_stop: bool
-) -> Mapping[str, str]:
-    """Returns the constants of the race, checked before anything is loaded.
-
-    Only the race stops by itself: for other policies `--no-auto-stop` changes nothing.
-    """
+def _check_race(policy: str, given: Mapping[str, str]) -> None:
+    """Checks the constants of the race before anything is loaded."""
     from search.errors import StudyError  # noqa: PLC0415 - as in `command`
     from search.policies import policy_for  # noqa: PLC0415 - likewise: NumPy
 
-    if no_auto_stop and policy == "race":
-        if "settled" in given:
-            raise click.BadParameter(
-                "is the same as --race settled=0; give one of them", param_hint="--no-auto-stop"
-            )
-        given = {**given, "settled": "0"}
     try:
         policy_for(policy, given)
     except StudyError as error:
         raise click.BadParameter(str(error), param_hint="--race") from error
-    return given
 
 
 def show_study(context: click.Context, name: str, **where: object) -> None:

@@ -252,7 +252,7 @@ def raced_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
         policy="race",
         sampler="random",
         images=3000,
-        race={"rungs": "1,2", "settled": "0"},
+        race={"rungs": "1,2"},
         created="2026-11-21T20:41:00+00:00",
     )
     ledger = Ledger.create(results / "raced" / "study.db", own, Budget(trials=9))

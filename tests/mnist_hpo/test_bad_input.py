@@ -71,7 +71,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
         (["--race", "rotate=perhaps"], ["rotate", "perhaps"]),
         (["--race", "rungs=1", "--race", "rungs=2"], ["rungs", "twice"]),
         (["--race", "rungs=1", "--policy", "full"], ["Only the policy 'race' has options"]),
-        (["--race", "settled=0.1", "--no-auto-stop"], ["--no-auto-stop", "settled=0"]),
         (["--baselines", "some"], ["--baselines", "some"]),
         (["--space", "cn"], ["cn", "cnn"]),
         (["--space", "no_such_module:Model"], ["no_such_module"]),

@@ -27,7 +27,7 @@ def test_a_race_costs_at_least_the_first_rung_and_one_trial_in_full() -> None:
 
 
 def test_a_race_that_uses_its_whole_budget_costs_no_less() -> None:
-    lines = said(40, policy="race", race={"rungs": "2,5", "settled": "0"})
+    lines = said(40, policy="race", race={"rungs": "2,5"})
 
     assert len(lines) == 2
 

@@ -32,7 +32,7 @@ from spaces.architecture import Size
 
 RACE: Mapping[str, Any] = {
     "policy": "race",
-    "race": {"rungs": "1,2", "settled": "0"},
+    "race": {"rungs": "1,2"},
     "images": 3000,
 }
 

@@ -62,7 +62,7 @@ def test_a_race_finds_a_winner_for_less(searched: tuple[Path, str]) -> None:
 
     study, trials = document["study"], document["trials"]
     assert (study["policy"], study["sampler"], study["state"]) == ("race", "model", "done")
-    assert study["race"] == {"rungs": "1,2", "cohort": "3", "settled": "0"}
+    assert study["race"] == {"rungs": "1,2", "cohort": "3"}
     assert len(trials) == TRIALS
     assert {trial["state"] for trial in trials} == {"complete", "stopped"}
     assert trials[document["winner"]]["rank"] == 1

@@ -34,7 +34,7 @@ Make = Callable[..., Any]
 
 def task(trial: int = 0, fold: int = 0, start: int = 0, stop: int = 1, **options: Any) -> Task:
     job = Job(trial=trial, fold=fold, start=start, stop=stop)
-    return Task(job=job, config=CONFIG, keep=True, **options)
+    return Task(**{"job": job, "config": CONFIG, "keep": True, **options})
 
 
 def pids(engine: DaskEngine) -> dict[str, int]:
@@ -238,6 +238,37 @@ def test_a_trial_that_kills_its_workers_is_failed_and_the_study_goes_on(new_stud
     assert first.verdict.reason == f"its worker died {MAX_DEATHS} times in this epoch"
     assert {event.job.trial for event in deaths} == {0}
     assert [history.state_of(t) for t in history.trials[1:]] == ["complete"] * 2
+
+
+@pytest.mark.slow
+def test_a_worker_is_chosen_by_what_it_still_has() -> None:
+    """The state itself before a traced model, that before nothing to lose, that before any."""
+    engine = DaskEngine(2)
+    engine.start(ScriptedTrainer())
+    other: Config = {"width": 16, "rate": 0.01}
+    third: Config = {"width": 32, "rate": 0.01}
+    used: list[str] = []
+
+    def train(*tasks: Task) -> None:
+        for one in tasks:
+            engine.submit(one)
+            used.append(engine._running[next(reversed(engine._running))][1])
+        for _ in tasks:
+            assert isinstance(outcome_of(engine), Done)
+
+    try:
+        train(task(0))  # anywhere
+        train(task(1, config=other))  # where nothing is lost
+        train(task(0, fold=1))  # where the configuration was
+        train(task(1, start=1, stop=2, config=other))  # where its state is
+        train(task(2, config=third), task(0, fold=2))  # anywhere, so the first one; the other
+        train(task(2, fold=1, config=third), task(1, fold=1, config=other))
+    finally:
+        engine.close()
+
+    first, second = used[:2]
+    assert first != second
+    assert used[2:] == [first, second, first, second, first, second]
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """Training real networks on real digits: bit for bit the same, however it is cut up."""
 
 import contextlib
-import functools
 import gc
 import hashlib
 import io
@@ -29,7 +28,7 @@ from tensorflow.python import pywrap_tfe
 from tensorflow.python.framework import random_seed
 
 import search
-from search import kept, training
+from search import kept, seeding, training
 from search.engine import Failed, Lost, attempt
 from search.errors import TrainingError
 from search.folds import Ints, stratified_folds
@@ -706,52 +705,49 @@ class TestSharing:
 
         assert len(built) == 2
 
-    def test_a_kept_model_does_not_lose_its_kernels(
-        self, data: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """TensorFlow forgets all of them when it is seeded; that is needed by draws only."""
-        forgotten: list[object] = []
-        drawn = threading.Event()
-        monkeypatch.setattr(pywrap_tfe, "TFE_ContextClearCaches", forgotten.append)
-        monkeypatch.setattr(training, "_draws", lambda: drawn)
-        trainer = trainer_on(data)
-
-        trainer.train(task(0, 1))
-        trainer.train(task(0, 1, fold=1))
-        assert forgotten == []
-
-        drawn.set()
-        trainer.train(task(0, 1, fold=2))
-        assert len(forgotten) == 1
-
     @pytest.fixture
-    def watched(self, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-        """Begins to notice draws as in a new process: a draw is remembered to its end."""
+    def kernels(self, monkeypatch: pytest.MonkeyPatch) -> seeding._Kernels:
+        """Begins anew, as in a new process: a draw is remembered to its end."""
         monkeypatch.setattr(random_seed, "get_seed", random_seed.get_seed)  # set back afterwards
-        monkeypatch.setattr(training, "_draws", functools.cache(training._draws.__wrapped__))
-        return training._draws()
+        made = seeding._Kernels()
+        monkeypatch.setattr(seeding, "_kernels", lambda: made)
+        return made
+
+    def test_a_kept_model_does_not_lose_its_kernels(
+        self, kernels: seeding._Kernels, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """TensorFlow forgets all of them when it is seeded; that is needed after draws only."""
+        forgotten: list[object] = []
+        monkeypatch.setattr(pywrap_tfe, "TFE_ContextClearCaches", forgotten.append)
+        counts = []
+
+        for number in range(250):
+            with seeding.seeded(number):
+                counts.append(len(forgotten))
+        tf.random.normal(())
+        with seeding.seeded(250):
+            counts.append(len(forgotten))
+
+        # Now and then all the same: each build leaves some behind.
+        assert (counts[98], counts[99], counts[249], counts[250]) == (0, 1, 2, 3)
+        assert kernels.drawn
 
     def test_training_draws_nothing_from_tensorflow(
-        self, data: Any, watched: threading.Event
+        self, data: Any, kernels: seeding._Kernels
     ) -> None:
         """Otherwise no kernels could be kept."""
         trainer_on(data).train(task(0, 1))
-        assert not watched.is_set()
 
-        tf.random.normal(())
-        assert watched.is_set()
+        assert not kernels.drawn
 
-    @pytest.mark.usefixtures("watched")
-    @pytest.mark.parametrize("wrap", [tf.function, lambda draw: draw], ids=["graph", "eager"])
-    def test_weights_that_tensorflow_draws_do_not_depend_on_what_is_kept(
-        self, data: Any, wrap: Any
-    ) -> None:
+    @pytest.mark.usefixtures("kernels")
+    def test_weights_that_tensorflow_draws_do_not_depend_on_what_is_kept(self, data: Any) -> None:
         """A kernel that has drawn is forgotten, as it always was."""
 
         def build(hp: keras_tuner.HyperParameters) -> keras.Model:
             model = head_of(int(hp.get("units")))
-            bias = model.weights[1]
-            bias.assign(wrap(lambda: tf.random.normal(bias.shape))())
+            for bias, wrap in zip(model.weights[1::2], (tf.function, lambda f: f), strict=True):
+                bias.assign(wrap(lambda bias=bias: tf.random.normal(bias.shape))())
             return model
 
         worker = trainer_on(data, make=building(build))
