@@ -162,46 +162,64 @@ def _misses(replay: Replay, ran: Replayed) -> Iterator[tuple[float, float, bool]
             yield own.mean, true, own.low <= true <= own.high
 
 
-def peer_results(plan: Plan, names: str, tell: Callable[[str], None]) -> dict[str, list[Result]]:
+def peer_results(
+    plan: Plan, names: Sequence[str], seeds: int, tell: Callable[[str], None]
+) -> dict[str, list[Result]]:
     """Runs other libraries on the same table, each by its own code.
+
+    What they gave is kept beside the table, in TABLE.peers.jsonl, and not run again. Files
+    TABLE.peers-*.jsonl are read as well: from an environment that other libraries live in.
 
     Raises:
         UserError: the peers lie in the source tree, and this is not run there; or one failed.
     """
-    folder = Path("benchmarks/peers")
-    if not (folder / "run.py").is_file():
+    if not Path("benchmarks/peers/run.py").is_file():
         raise UserError(
             "The peers are run from the source tree: there is no benchmarks/peers/run.py here.",
             "change to the folder of the source tree, or leave out --peers",
         )
-    out = plan.table.with_name(f"{plan.table.name}.peers-{plan.candidates}.jsonl")
+    out = plan.table.with_name(f"{plan.table.name}.peers.jsonl")
     command = [sys.executable, "-m", "benchmarks.peers.run", "--table", str(plan.table)]
-    command += ["--peer", names, "--seeds", str(plan.seeds), "--out", str(out)]
+    command += ["--peer", *names, "--seeds", str(seeds), "--out", str(out)]
     command += ["--candidates", str(plan.candidates)]
     tell(" ".join(command))
-    if subprocess.run(command, check=False).returncode:  # noqa: S603 - our own module
+    if subprocess.run(command, check=False, stdout=sys.stderr).returncode:  # noqa: S603 - ours
         raise UserError("A peer failed; its own words stand above.", "benchmarks/peers/README.md")
     table = Table.read(plan.table)
     found: dict[str, list[Result]] = {}
-    for line in out.read_text().splitlines():
-        record = json.loads(line)
-        if names != "all" and record["peer"] not in names.split(","):
-            continue
-        name = f"{record['peer']} ({record['setting']})"
-        found.setdefault(name, []).append(
-            Result(
-                method=name,
-                seed=record["seed"],
-                cost=record["cost"],
-                decision=record["decision"],
-                score=table.rows[record["pick"]].score,
-                fold_epochs=record["fold_epochs"],
-                trials=plan.candidates,
-                jobs=plan.candidates,
-                steps=tuple((c, table.rows[row].score) for c, row in record["trajectory"]),
+    for path in sorted(plan.table.parent.glob(f"{plan.table.name}.peers*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            record = _record(line)
+            same = (record.get("table"), record.get("candidates")) == (
+                plan.table.name,
+                plan.candidates,
             )
-        )
+            if same and ("all" in names or record["peer"] in names):
+                result = _peer_result(record, table)
+                found.setdefault(result.method, []).append(result)
     return found
+
+
+def _record(line: str) -> dict[str, Any]:
+    """Reads a line, or nothing from one that a kill has cut."""
+    try:
+        return dict(json.loads(line))
+    except json.JSONDecodeError:
+        return {}
+
+
+def _peer_result(record: Mapping[str, Any], table: Table) -> Result:
+    return Result(
+        method=f"{record['peer']} ({record['setting']})",
+        seed=record["seed"],
+        cost=record["cost"],
+        decision=record["decision"],
+        score=table.rows[record["pick"]].score,
+        fold_epochs=record["fold_epochs"],
+        trials=record["tried"],
+        jobs=record["tried"],
+        steps=tuple((cost, table.rows[row].score) for cost, row in record["trajectory"]),
+    )
 
 
 def summary(

@@ -90,4 +90,6 @@ def _drawn(dimension: Dimension, rng: np.random.Generator) -> Value:
         return values[int(rng.integers(len(values)))]
     assert isinstance(dimension, Range)  # noqa: S101 - a choice lists its values
     number = dimension.at(float(rng.random()))
-    return round(number) if dimension.kind == "int" else number
+    if dimension.kind == "int":
+        return round(number)
+    return min(max(number, float(dimension.low)), float(dimension.high))  # `at` rounds

@@ -165,6 +165,12 @@ def record(  # noqa: PLR0913 - one parameter an option
     metavar="none|all|NAME,...",
     help="Other libraries, each by its own code; from the source tree.",
 )
+@click.option(
+    "--peer-seeds",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Seeds of each peer, some of which take minutes a seed.  [default: at most 20]",
+)
 @click.option("--seeds", type=click.IntRange(min=1), default=100, show_default=True, metavar="N")
 @click.option(
     "--workers",
@@ -188,6 +194,7 @@ def replay(  # noqa: PLR0913 - one parameter an option
     candidates: int,
     methods: str,
     peers: str,
+    peer_seeds: int | None,
     seeds: int,
     workers: int,
     processes: int,
@@ -226,7 +233,8 @@ def replay(  # noqa: PLR0913 - one parameter an option
     results = replayed(plan, list({method.name: method for method in chosen}.values()), tell)
     settings = {method.name: method.settings for method in chosen}
     if peers != "none":
-        results |= peer_results(plan, peers, tell)
+        names = [name.strip() for name in peers.split(",")]
+        results |= peer_results(plan, names, peer_seeds or min(seeds, 20), tell)
     document = replay_document(plan, recorded, results, settings)
     if as_json:
         click.echo(json.dumps(document, indent=2))

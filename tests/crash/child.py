@@ -1,6 +1,6 @@
 """A search of scripted curves, made to be killed: acknowledges each commit on stdout.
 
-Usage: child.py FOLDER TRIALS SAMPLER
+Usage: child.py FOLDER TRIALS SAMPLER POLICY
 """
 
 import sys
@@ -12,7 +12,7 @@ from search.checkpoints import CheckpointFolder
 from search.driver import Driver
 from search.engine import InlineEngine
 from search.errors import StudyError
-from search.policy import FullPolicy
+from search.policies import policy_for
 from search.records import Budget
 from search.samplers import proposer
 from search.store import Ledger
@@ -28,18 +28,23 @@ def acknowledge(event: events.Event) -> None:
         print(job.trial, job.fold, job.start, value.hex(), flush=True)
 
 
-def main(folder: Path, trials: int, sampler: str) -> None:
+RACE = {"rungs": "1,2", "factors": "2,2", "cohort": "10"}
+
+
+def main(folder: Path, trials: int, sampler: str, policy: str) -> None:
     """Starts the study or goes on with it."""
     path = folder / "study.db"
     try:
-        ledger = Ledger.create(path, facts(sampler=sampler), Budget(trials=trials))
+        race = RACE if policy == "race" else {}
+        study = facts(sampler=sampler, policy=policy, race=race)
+        ledger = Ledger.create(path, study, Budget(trials=trials, auto_stop=False))
     except StudyError:
         ledger = Ledger.open(path, "demo")
     engine = InlineEngine()
     engine.start(ScriptedTrainer(seconds=0.01))
     driver = Driver(
         ledger=ledger,
-        policy=FullPolicy(),
+        policy=policy_for(policy, ledger.history.facts.race),
         candidates=Candidates(proposer(sampler), lambda _: Size(params=1000, macs=1000)),
         engine=engine,
         checkpoints=CheckpointFolder(folder / "checkpoints"),
@@ -49,4 +54,4 @@ def main(folder: Path, trials: int, sampler: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

@@ -259,7 +259,8 @@ def test_a_worker_is_chosen_by_what_it_still_has() -> None:
         train(task(0))  # anywhere
         train(task(1, config=other))  # where no state is lost
         train(task(0, fold=1))  # where the configuration was
-        train(task(1, start=1, stop=2, config=other))  # where its state is
+        train(task(1, fold=1, config=other))  # likewise, and that is not the same one
+        train(task(0, fold=1, start=1, stop=2))  # where its state is
         train(task(2, config=third))  # anywhere
         train(task(2, fold=1, config=third))
     finally:
@@ -267,7 +268,7 @@ def test_a_worker_is_chosen_by_what_it_still_has() -> None:
 
     first, second, *others, anywhere, again = used
     assert first != second
-    assert others == [first, second]
+    assert others == [first, second, first]
     assert again == anywhere
 
 

@@ -1,0 +1,208 @@
+"""Proposals by the model: pure, new, and where it is better."""
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, median
+
+import numpy as np
+import pytest
+
+from search.log_odds import Floats
+from search.model_proposer import ModelProposer
+from search.points import encoder, sampled
+from search.proposals import AbstractProposer
+from search.records import Budget, Facts, History, Trial, TrialState, Verdict
+from search.samplers import proposer
+from search.testing import SMALL_SPACE, facts, history, rebuilt, trial
+from spaces.cnn_space import CNN_SPACE
+from spaces.space import Choice, Condition, Config, Range, Space, config_key
+
+BOWL = Space(
+    "bowl",
+    (
+        Range(name="x", kind="float", low=0, high=1, default=0.5),
+        Range(name="y", kind="float", low=1e-4, high=1e-1, default=1e-3, sampling="log"),
+        Choice(name="kind", values=("a", "b", "c"), default="a"),
+    ),
+)
+
+TINY = Space(
+    "tiny",
+    (
+        Choice(name="kind", values=("a", "b"), default="a"),
+        Range(
+            name="depth", kind="int", low=1, high=3, default=1, when=(Condition("kind", ("a",)),)
+        ),
+    ),
+)
+"""Four configurations: a1, a2, a3, b."""
+
+
+def fits(_: Config) -> None:
+    """Objects to nothing."""
+
+
+def quality(config: Config) -> float:
+    """Returns 0.99 at x = 0.7, y = 0.01 and kind b, and less everywhere else."""
+    far = 8 * (float(config["x"]) - 0.7) ** 2 + 0.5 * math.log10(float(config["y"]) / 0.01) ** 2
+    return 1 / (1 + math.exp(far - 4.6 + (config["kind"] != "b") * 0.7))
+
+
+def complete(number: int, study: Facts, config: Config, value: float) -> Trial:
+    return trial(number, study, [[value] * study.epochs] * study.folds, config=config)
+
+
+def searched(asked: AbstractProposer, study: Facts, count: int) -> History:
+    """Returns a history of so many trials, each complete before the next is proposed."""
+    past = history(study, budget=Budget(trials=count))
+    for number in range(count):
+        config = asked.propose(past, fits)
+        assert config is not None
+        past = past.with_trial(complete(number, study, config, quality(config)))
+    return past
+
+
+def bowl(seed: int = 0) -> Facts:
+    return facts(space=BOWL, images=5000, folds=2, epochs=1, seed=seed, sampler="model")
+
+
+@pytest.mark.parametrize("known", [0, 5, 10, 16])
+def test_equal_histories_get_equal_proposals(known: int) -> None:
+    """From another proposer, and from one that was asked something else before."""
+    past = searched(ModelProposer(), bowl(), known)
+    used = ModelProposer()
+    used.propose(searched(ModelProposer(), bowl(1), 12), fits)
+
+    answers = [used.propose(past, fits), used.propose(past, fits)]
+    answers.append(ModelProposer().propose(rebuilt(past), fits))
+
+    assert answers[0] is not None
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_another_seed_proposes_something_else() -> None:
+    """0 is a seed like any other."""
+    first = [ModelProposer().propose(history(bowl(seed)), fits) for seed in (0, 1, 2)]
+
+    assert len({config_key(config) for config in first if config}) == 3
+
+
+@pytest.mark.parametrize("space", [BOWL, SMALL_SPACE, CNN_SPACE], ids=["bowl", "small", "cnn"])
+def test_proposals_are_new_members_of_the_space(space: Space) -> None:
+    """Random ones at first, and the model's, which look at neighbours of the best."""
+    study = facts(space=space, folds=2, epochs=1, images=5000)
+    past = history(study, budget=Budget(trials=20))
+    for number in range(20):
+        config = ModelProposer().propose(past, fits)
+        assert config is not None
+        assert space.contains(config)
+        past = past.with_trial(complete(number, study, config, 0.9 + 0.002 * number))
+
+    assert len({own.key for own in past.trials}) == 20
+
+
+def test_a_misfit_is_passed_over() -> None:
+    """Also where it is the model's first choice."""
+    past = searched(ModelProposer(), bowl(), 15)
+    wish = ModelProposer().propose(past, fits)
+
+    second = ModelProposer().propose(past, lambda c: "too large" if c == wish else None)
+    none_left = ModelProposer().propose(past, lambda _: "too large")
+
+    assert second is not None
+    assert second != wish
+    assert none_left is None
+
+
+@pytest.mark.parametrize("startup", [1, 10])
+def test_a_space_is_exhausted_when_all_of_it_was_tried(startup: int) -> None:
+    """Four configurations, then None; by chance and by the model."""
+    study = facts(space=TINY, folds=2, epochs=1)
+    asked = ModelProposer(startup=startup)
+    past = history(study)
+    for number in range(4):
+        config = asked.propose(past, fits)
+        assert config is not None
+        past = past.with_trial(complete(number, study, config, 0.9))
+
+    assert len({own.key for own in past.trials}) == 4
+    assert asked.propose(past, fits) is None
+
+
+def test_failed_and_foreign_trials_are_no_data() -> None:
+    """Ten of them do not make the model speak; one of them is not proposed again."""
+    study = bowl()
+    rng = np.random.default_rng(0)
+    failed = Verdict(state=TrialState.FAILED, reason="nan")
+    plain = history(study)
+    for number in range(10):
+        plain = plain.with_trial(trial(number, study, config=sampled(BOWL, rng), verdict=failed))
+    foreign = plain.with_trial(
+        trial(10, study, [[0.9]] * 2, config={"documented": "x"}, in_space=False)
+    )
+
+    for past in (plain, foreign):
+        config = ModelProposer().propose(past, fits)
+        assert config is not None
+        assert config_key(config) not in {own.key for own in past.trials}
+
+
+def test_waiting_trials_push_further_proposals_away() -> None:
+    """Ten workers that ask at once do not all get the neighbours of one point."""
+    past = searched(ModelProposer(), bowl(), 30)
+    encode = encoder(BOWL)
+    waiting = past
+    for number in range(30, 40):
+        config = ModelProposer().propose(waiting, fits)
+        assert config is not None
+        waiting = waiting.with_trial(trial(number, past.facts, config=config))
+
+    known = _spread([encode(own.config) for own in waiting.trials[30:]])
+    alone = _spread(
+        [
+            encode(config)
+            for seed in range(10)
+            if (config := _proposed_with(past, seed)) is not None
+        ]
+    )
+    assert known > 1.3 * alone
+
+
+def _proposed_with(past: History, seed: int) -> Config | None:
+    """Returns what the same history gets under another seed: nobody waits."""
+    own = History(facts=bowl(seed), budget=past.budget, trials=past.trials)
+    return ModelProposer().propose(own, fits)
+
+
+def _spread(points: Sequence[Floats]) -> float:
+    """Returns the mean distance between two points."""
+    table = np.stack(points)
+    gaps = np.sqrt(((table[:, None] - table[None]) ** 2).sum(axis=2))
+    return float(gaps.sum() / (len(table) * (len(table) - 1)))
+
+
+def test_it_finds_a_better_region_than_chance() -> None:
+    """On a smooth function, in 8 of 10 seeds or more; and its best is better as a rule."""
+    by_model = [_values(searched(ModelProposer(), bowl(seed), 30)) for seed in range(10)]
+    by_chance = [_values(searched(proposer("random"), bowl(seed), 30)) for seed in range(10)]
+
+    pairs = list(zip(by_model, by_chance, strict=True))
+    assert sum(fmean(one[10:]) > fmean(other[10:]) + 0.02 for one, other in pairs) >= 8
+    assert median(map(max, by_model)) > median(map(max, by_chance))
+
+
+def _values(past: History) -> list[float]:
+    return [quality(own.config) for own in past.trials]
+
+
+def test_it_learns_from_single_epochs() -> None:
+    """Where only the first rung is known of every trial, its prospects lead just as well."""
+    study = facts(space=BOWL, images=5000, folds=2, epochs=4, sampler="model")
+    past = history(study, budget=Budget(trials=30))
+    for number in range(30):
+        config = ModelProposer().propose(past, fits)
+        assert config is not None
+        past = past.with_trial(trial(number, study, [[quality(config)]], config=config))
+
+    values = _values(past)
+    assert fmean(values[20:]) > fmean(values[:10]) + 0.02
