@@ -38,7 +38,7 @@ class RaceOptions:
     factors: tuple[float, ...] = (2.0, 2.0, 1.5)
     """At each rung one trial in so many is promoted; the last holds for further rungs."""
 
-    rank: Literal["model", "early"] = "model"
+    rank: Literal["model", "early"] = "early"
     """Rungs compare predicted means, or what was measured at the rung."""
 
     measure: Measure = "loss"

@@ -71,13 +71,12 @@ class CnnModels(Catalogued):
         return measure(architecture_of(config)) if model is None else model.size
 
     def graph_of(self, config: Config) -> str:
-        """Leaves out what a traced graph takes as it comes: learning rate and batch size.
+        """Leaves out what a traced graph takes as it comes.
 
-        A schedule is part of the graph, and its learning rate with it.
+        The learning rate is a variable, its schedule a callback, and images come in batches of
+        any size. (A size that divides the training images is traced for itself, once more.)
         """
-        free = {"batch_size"}
-        if config.get("schedule") == "constant":
-            free |= {name for name in config if name.endswith("_lr")}
+        free = {"batch_size", "schedule", *(name for name in config if name.endswith("_lr"))}
         return config_key({name: own for name, own in config.items() if name not in free})
 
     def make(

@@ -220,9 +220,11 @@ def replay(  # noqa: PLR0913 - one parameter an option
         replayed,
     )
     from search.table import Table  # noqa: PLC0415
+    from search.table_space import space_of  # noqa: PLC0415
 
     chosen = [NAIVE, *(Method.parsed(text.strip()) for text in methods.split(",") if text.strip())]
     recorded = Table.read(table)
+    space_of(recorded)  # a table that spans no space is refused here, not by a process
     plan = Plan(
         table=table, candidates=candidates, seeds=seeds, workers=workers, processes=processes
     )

@@ -54,6 +54,7 @@ def right(value: float) -> float:
     ],
 )
 def test_milestones_double_up_to_the_last_epoch(epochs: int, marks: tuple[int, ...]) -> None:
+    """The last epoch is one of them, whatever it is."""
     assert milestones(epochs) == marks
 
 
@@ -116,7 +117,9 @@ def test_clear_differences_are_kept(measure: Measure) -> None:
     """Equal epochs, equal neighbours: the better curve has the better prospect."""
     for epochs in (1, 2, 5, 8):
         curves = [[0.90] * epochs, [0.97] * epochs, [0.94] * epochs]
-        own = [trial(n, STUDY, [c], config={"width": 8, "rate": 0.01}) for n, c in enumerate(curves)]
+        own = [
+            trial(n, STUDY, [c], config={"width": 8, "rate": 0.01}) for n, c in enumerate(curves)
+        ]
 
         found = predictions(history(STUDY, *own), measure)
 
@@ -217,15 +220,19 @@ def test_what_a_predictor_remembers_changes_nothing() -> None:
     ids=str,
 )
 def test_a_trial_outside_the_space_does_not_disturb(config: Mapping[str, Any]) -> None:
-    """It is predicted by its curve; the others change as little as by any other trial."""
+    """It is nobody's neighbour: one that made no step yet changes no other prediction at all."""
     past = some_history(0)
-    stranger = trial(12, STUDY, [[0.95] * 2], config=config, in_space=False)
+    young = trial(12, STUDY, [[0.95]], config=config, in_space=False)
+    older = trial(12, STUDY, [[0.95] * 2], config=config, in_space=False)
 
-    alone, together = predictions(past), predictions(past.with_trial(stranger))
+    alone = predictions(past)
+    together = [predictions(past.with_trial(stranger)) for stranger in (young, older)]
 
-    assert 0.8 < together[12].mean < 1
-    for number, found in alone.items():
-        assert together[number].mean == pytest.approx(found.mean, abs=0.004)
+    for found in together:
+        assert 0.8 < found[12].mean < 1
+    assert all(together[0][number] == found for number, found in alone.items())
+    for number, before in alone.items():
+        assert together[1][number].mean == pytest.approx(before.mean, abs=0.004)
 
 
 # Folds
@@ -280,6 +287,20 @@ def test_the_variance_of_a_mean_of_which_j_folds_are_known(k: int, j: int) -> No
     assert high - low == pytest.approx(right(quality + half) - right(quality - half), rel=1e-6)
 
 
+def test_a_curve_on_a_hard_fold_means_more() -> None:
+    """Where cohorts rotate, equal first epochs on folds 0 and 1 are not equally good."""
+    effects = [0.4, -0.4, 0.0, 0.0, 0.0]
+    whole = [
+        trial(n, STUDY, [[0.9] * 9 + [own[fold]] for fold in range(5)])
+        for n, own in enumerate(additive([3.4 + 0.02 * n for n in range(20)], effects, 1000))
+    ]
+    easy, hard = trial(20, STUDY, [[0.9]]), trial(21, STUDY, [[], [0.9]], config={"width": 21})
+
+    found = predictions(history(STUDY, *whole, easy, hard))
+
+    assert found[21].mean > found[20].mean + 0.005
+
+
 def test_known_folds_count_as_they_are() -> None:
     """Only the missing ones are guessed."""
     model = FoldModel(np.zeros(2), np.zeros(2), 0.01, 10**9)
@@ -304,6 +325,20 @@ def test_a_line_from_mark_to_mark_is_found() -> None:
     assert means[:80] == pytest.approx(np.array([curve[-1] for curve in curves]))
     assert (variances[:80] == 0).all()
     assert 0 < variances[80] < 0.1
+
+
+def test_more_steps_are_less_sure() -> None:
+    """Of curves on the same line, who has farther to go has the wider interval."""
+    rng = np.random.default_rng(0)
+    starts = rng.uniform(1.0, 3.0, 30)
+    steps = [np.cumsum([z, *(0.5 + rng.normal(0.0, 0.2, 3))]) for z in starts]
+
+    curves = [*steps, steps[0][:1], steps[0][:2], steps[0][:3]]
+    _, variances = reached_at_the_end(
+        [tuple(map(float, curve)) for curve in curves], np.zeros((33, 1)), (1, 2, 4, 8)
+    )
+
+    assert variances[30] > variances[31] + 0.01 > variances[32] + 0.02
 
 
 def test_before_any_data_curves_rise_and_keep_their_order() -> None:
