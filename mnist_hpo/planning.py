@@ -48,21 +48,20 @@ def dry_run_lines(  # noqa: PLR0913 - all that a search would be started with
     timed = "   ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
     trained = facts.images * (facts.folds - 1) // facts.folds
     yield f"Probe  1 epoch on {whole_text(trained)} images, one worker:  {timed}"
-    if budget.trials is not None:
-        pace = sum(seconds.values()) / len(seconds) / workers
-        finished = len(invited(catalogue, facts).taken) if facts.baselines == "full" else 0
-        yield from cost_lines(facts, budget.trials, seconds=pace, finished=finished)
+    pace = sum(seconds.values()) / len(seconds) / workers
+    finished = len(invited(catalogue, facts).taken) if facts.baselines == "full" else 0
+    yield from cost_lines(facts, budget, seconds=pace, finished=finished)
     if budget.minutes is not None:
         yield f"Limit  {budget.minutes:g} minutes, and at least one complete trial"
     yield "Nothing was started. Leave out --dry-run to start."
 
 
-def cost_lines(facts: Facts, trials: int, *, seconds: float, finished: int) -> Iterator[str]:
-    """Yields what a search will cost, or the bounds of it.
+def cost_lines(facts: Facts, budget: Budget, *, seconds: float, finished: int) -> Iterator[str]:
+    """Yields what a search will cost, or the bounds of it; nothing without a number of trials.
 
     Args:
         facts: What the study would be.
-        trials: Candidates to propose.
+        budget: Its budget.
         seconds: About what a fold-epoch takes, with all workers at work.
         finished: Candidates that get their whole cross-validation whatever they are worth.
     """
@@ -71,6 +70,9 @@ def cost_lines(facts: Facts, trials: int, *, seconds: float, finished: int) -> I
         about = duration_text(fold_epochs * seconds)
         return f"{whole_text(fold_epochs)} fold-epochs, about {about}"
 
+    if budget.trials is None:
+        return
+    trials = budget.trials
     each, rungs = facts.folds * facts.epochs, rungs_of(facts)
     most = f"{said(trials * each)} (h:mm:ss or m:ss)"
     if facts.policy == "full":
@@ -82,7 +84,8 @@ def cost_lines(facts: Facts, trials: int, *, seconds: float, finished: int) -> I
         least = whole * each + (trials - whole) * rungs[0]
         some = "one" if whole == 1 else str(whole)
         yield f"       at least {said(least)}: all to epoch {rungs[0]}, {some} in full"
-        yield "       less if another candidate is unlikely to win before (--no-auto-stop)"
+        if budget.auto_stop:
+            yield "       less if another candidate is unlikely to win before (--no-auto-stop)"
 
 
 def _probed(facts: Facts, budget: Budget, catalogue: Catalogued) -> tuple[Trial, Trial, Trial]:

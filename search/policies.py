@@ -8,7 +8,8 @@ from search.epoch_race import EpochsPolicy
 from search.errors import StudyError
 from search.fold_race import FoldsPolicy
 from search.policy import POLICIES, AbstractPolicy, FullPolicy
-from search.race import RaceOptions, RacePolicy
+from search.race import RacePolicy
+from search.race_options import RaceOptions
 
 
 def policy_for(name: str, options: Mapping[str, str] | None = None) -> AbstractPolicy:

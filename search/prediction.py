@@ -177,6 +177,7 @@ class Predictor:
             values = (float(means[i]), float(lows[i]), float(highs[i]))
             if own.whole:
                 values = folds.mean_of_all(own.whole)
-            mean, low, high = (round(value, _DIGITS) for value in values)
+            # Around a mean of unequal folds an interval can reach beyond 0 or 1.
+            mean, low, high = (round(min(max(value, 0.0), 1.0), _DIGITS) for value in values)
             found[trial.number] = Prediction(mean=mean, low=low, high=high)
         return found

@@ -10,7 +10,7 @@ import pytest
 
 from mnist_hpo.cli import cli
 from search.policies import race_options
-from search.race import RaceOptions
+from search.race_options import RaceOptions
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "results").rglob("README.md"))]

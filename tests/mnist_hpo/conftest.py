@@ -255,7 +255,7 @@ def raced_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
         race={"rungs": "1,2"},
         created="2026-11-21T20:41:00+00:00",
     )
-    ledger = Ledger.create(results / "raced" / "study.db", own, Budget(trials=9))
+    ledger = Ledger.create(results / "raced" / "study.db", own, Budget(trials=9, auto_stop=False))
     engine = InlineEngine()
     engine.start(testing.ScriptedTrainer(seconds=0.001))
     with contextlib.closing(ledger), contextlib.closing(engine):

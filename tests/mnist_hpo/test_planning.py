@@ -3,13 +3,17 @@
 import pytest
 
 from mnist_hpo.planning import cost_lines
+from search.records import Budget
 from search.testing import facts
 
 
-def said(trials: int, *, finished: int = 0, **changes: object) -> list[str]:
+def said(
+    trials: int, *, finished: int = 0, auto_stop: bool = True, **changes: object
+) -> list[str]:
     """Costs of five folds x ten epochs, at a second a fold-epoch."""
     study = facts(folds=5, epochs=10, **changes)
-    return list(cost_lines(study, trials, seconds=1.0, finished=finished))
+    budget = Budget(trials=trials, auto_stop=auto_stop)
+    return list(cost_lines(study, budget, seconds=1.0, finished=finished))
 
 
 def test_the_full_loop_costs_every_epoch_of_every_fold() -> None:
@@ -27,7 +31,7 @@ def test_a_race_costs_at_least_the_first_rung_and_one_trial_in_full() -> None:
 
 
 def test_a_race_that_uses_its_whole_budget_costs_no_less() -> None:
-    lines = said(40, policy="race", race={"rungs": "2,5"})
+    lines = said(40, auto_stop=False, policy="race", race={"rungs": "2,5"})
 
     assert len(lines) == 2
 

@@ -125,7 +125,7 @@ def test_the_table_marks_what_is_predicted(run: Run, raced: Path, history: Histo
         if history.state_of(trial) is TrialState.STOPPED:
             assert re.search(rf"trial {trial.number}( stopped)?: \w+", text)
     assert "Trials that reached epoch 1: 9 2: " in text
-    assert "race (rungs 1,2, settled 0), random, seed 7" in text
+    assert "race (rungs 1,2), random, seed 7" in text
 
 
 def test_a_predicted_mean_is_dim_and_never_bold(run: Run, raced: Path) -> None:
@@ -149,7 +149,7 @@ def test_the_best_prospects_are_shown_and_the_others_counted(run: Run, raced: Pa
 def test_json_keeps_predictions_apart_from_scores(run: Run, raced: Path) -> None:
     document = json.loads(run("show", "raced", "--json", "--results", raced).out)
 
-    assert document["study"]["race"] == {"rungs": "1,2", "settled": "0"}
+    assert document["study"]["race"] == {"rungs": "1,2"}
     for trial in document["trials"]:
         whole = trial["state"] == "complete"
         assert (trial["score"] is not None, trial["predicted"] is None) == (whole, whole)

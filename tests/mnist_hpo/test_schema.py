@@ -36,7 +36,7 @@ def test_the_study_is_told_apart_by_hashes_and_facts(document: dict[str, Any]) -
     assert (study["folds"], study["folds_sha256"], study["epochs"]) == (5, "cd" * 32, 3)
     assert (study["seed"], study["policy"], study["sampler"]) == (7, "full", "tpe")
     assert study["race"] == {}
-    assert study["budget"] == {"trials": 8, "minutes": None}
+    assert study["budget"] == {"trials": 8, "minutes": None, "auto_stop": True}
     assert (study["state"], study["owner"]) == ("interrupted", None)
     assert study["created"] == "2026-11-21T20:41:00+00:00"
     assert study["versions"]["keras"] == "3.15.1"

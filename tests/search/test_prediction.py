@@ -441,6 +441,20 @@ def test_intervals_cover_and_errors_are_small(measure: Measure, noise: float) ->
     assert np.mean(widths) < 2 * np.mean(naive)
 
 
+def test_no_interval_leaves_what_an_accuracy_can_be() -> None:
+    """Where folds differ much the middle of the folds is not the middle of the log odds."""
+    study = facts(images=100, folds=5, epochs=1)
+    effects = [1.5, -1.5, 0.0, 0.5, -0.5]
+    wholes = additive([1.0 + 0.5 * n for n in range(12)], effects, 20)
+    own = [
+        trial(n, study, [[whole[fold]] for fold in range(1 + n % 5)])
+        for n, whole in enumerate(wholes)
+    ]
+
+    for found in predictions(history(study, *own)).values():
+        assert 0 <= found.low <= found.mean <= found.high <= 1
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     curves=st.lists(
@@ -467,5 +481,4 @@ def test_any_curves_get_a_finite_prediction(
 
     assert len(found) == len(own)
     for prediction in found.values():
-        assert 0 <= prediction.mean <= 1
-        assert prediction.low <= prediction.mean <= prediction.high
+        assert 0 <= prediction.low <= prediction.mean <= prediction.high <= 1

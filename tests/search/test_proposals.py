@@ -382,7 +382,9 @@ def test_a_huge_grid_is_refused_with_the_cure() -> None:
 
 
 def test_an_unknown_sampler_is_refused_with_the_list() -> None:
-    with pytest.raises(StudyError, match="no sampler 'tpee'; there are: tpe, random, grid, kt-"):
+    with pytest.raises(
+        StudyError, match="no sampler 'tpee'; there are: tpe, random, model, grid, kt-"
+    ):
         proposer("tpee")
 
 

@@ -15,7 +15,8 @@ from search.errors import StudyError
 from search.policies import race_options
 from search.policy import SETTLED, Action, Allowance, Judge, Propose, Run, Wait
 from search.prediction import predictions
-from search.race import RaceOptions, RacePolicy
+from search.race import RacePolicy
+from search.race_options import RaceOptions
 from search.records import Budget, Facts, History, Job, Trial, TrialState, Verdict
 from search.rehearsal import Rehearsal, WarmEngine
 from search.strata import stratum_of
@@ -383,9 +384,9 @@ FIVE = facts(images=60_000, folds=5, epochs=1)
 @pytest.fixture
 def round_constants(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two thirds of the errors in dispute, worth 4 folds: the numbers below stand on these."""
-    monkeypatch.setattr("search.race._SHARE_OF_ERRORS", 2 / 3)
-    monkeypatch.setattr("search.race._PAIRED_NOISE", 2 / 3)
-    monkeypatch.setattr("search.race._PRIOR_FREEDOM", 4.0)
+    monkeypatch.setattr("search.drop_rule._SHARE_OF_ERRORS", 2 / 3)
+    monkeypatch.setattr("search.drop_rule._PAIRED_NOISE", 2 / 3)
+    monkeypatch.setattr("search.drop_rule._PRIOR_FREEDOM", 4.0)
 
 
 def rivals(*folds: Sequence[float]) -> History:

@@ -1,0 +1,56 @@
+"""The constants of the race, each with its default and what it means."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from search.errors import StudyError
+from search.prediction import Measure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaceOptions:
+    """Constants of the race. docs/decisions.md tells what each was measured to do."""
+
+    rungs: tuple[int, ...] = (1, 2, 4)
+    """Epochs after which trials are compared; those below the study's epochs count."""
+
+    factors: tuple[float, ...] = (2.0, 2.0, 1.5)
+    """At each rung one trial in so many is promoted; the last holds for further rungs."""
+
+    rank: Literal["model", "early"] = "early"
+    """Rungs compare predicted means, or what was measured at the rung."""
+
+    measure: Measure = "loss"
+    """What the rungs compare."""
+
+    cohort: int = 50
+    """Trials that share a first fold; their fold race opens when all of them are proposed."""
+
+    rotate: bool = False
+    """Each cohort begins with another fold; else every trial begins with the first."""
+
+    guard: bool = True
+    """At the first rung, slow starters are compared among themselves as well."""
+
+    alpha: float = 0.2
+    """Chance to stop a trial that would win by more than a tie, over all looks at it."""
+
+    settled: float = 0.05
+    """The search stops when the chance of a next trial to win is below this."""
+
+    def __post_init__(self) -> None:
+        if not self.factors or not all(factor > 1 for factor in self.factors):
+            raise StudyError(f"A race promotes one trial in `factors` > 1, got {self.factors}.")
+        if self.cohort < 1 or not 0 < self.alpha < 1:
+            raise StudyError(
+                "A race has a `cohort` of at least 1 and an `alpha` between 0 and 1, got "
+                f"{self.cohort} and {self.alpha}."
+            )
+        if not self.rungs or sorted(set(self.rungs)) != list(self.rungs) or self.rungs[0] < 1:
+            raise StudyError(f"Rungs are epochs in rising order, from 1, got {self.rungs}.")
+        if self.rank not in {"model", "early"}:
+            raise StudyError(f"`rank` is 'model' or 'early', got {self.rank!r}.")
+        if self.measure not in {"accuracy", "loss"}:
+            raise StudyError(f"`measure` is 'accuracy' or 'loss', got {self.measure!r}.")
+        if not 0 < self.settled < 1:
+            raise StudyError(f"`settled` is a chance between 0 and 1, got {self.settled}.")

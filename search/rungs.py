@@ -1,0 +1,147 @@
+"""The race over epochs: who reached a rung, who ranks there, who goes on."""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import final
+
+from search.prediction import is_failed
+from search.race_options import RaceOptions
+from search.records import Epoch, History, Trial
+from search.strata import stratum_of
+
+
+@final
+class Rungs:
+    """One look at the rungs of a history.
+
+    References:
+        Li et al. (2020), "A system for massively parallel hyperparameter tuning", MLSys.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        options: RaceOptions,
+        busy: set[tuple[int, int]],
+        mean: Callable[[Trial], float],
+    ) -> None:
+        """Makes a look.
+
+        Args:
+            history: All that the ledger knows.
+            options: Constants of the race.
+            busy: Trials and folds with a job in flight.
+            mean: Predicts a trial's score.
+        """
+        self._history = history
+        self._options = options
+        self._busy = busy
+        self._mean = mean
+        self._epochs = history.facts.epochs
+        self._folds = history.facts.folds
+        self.epochs_of = (*(r for r in options.rungs if r < self._epochs), self._epochs)
+        """Epochs of each rung; the last one is the end of the fold."""
+
+        self._rankings: dict[tuple[int, int], list[Trial]] = {}
+
+    def first_fold(self, trial: Trial) -> int:
+        """Returns the fold whose curve the rungs compare: the same for a whole cohort."""
+        if not self._options.rotate:
+            return 0
+        return trial.number // self._options.cohort % self._folds
+
+    def promoted(self, first: int, index: int, *, closing: bool) -> list[Trial]:
+        """Returns the best of those that reached a rung, one in `factor`, best first."""
+        ranked = self._ranked(first, index)
+        least = 1 if closing else 0
+        places = max(least, int(len(ranked) / self._factor(index)))
+        gone = sum(self._has_left(trial, index) for trial in ranked)
+        chosen = [t for t in ranked[:places] if not self._has_left(t, index)][
+            : max(places - gone, 0)
+        ]
+        if self._options.guard and index == 0:
+            strata: dict[str, list[Trial]] = {}
+            for trial in ranked:
+                strata.setdefault(stratum_of(trial.config, self._history.facts.space), []).append(
+                    trial
+                )
+            for own in strata.values():
+                left = any(self._has_left(trial, index) for trial in own)
+                if len(own) >= self._factor(index) and not left and own[0] not in chosen:
+                    chosen.append(own[0])
+        return chosen
+
+    def _has_left(self, trial: Trial, index: int) -> bool:
+        """Says whether a trial has gone on from a rung, is going on, or never may."""
+        fold = self.first_fold(trial)
+        at_rung = len(trial.curves[fold]) == self.epochs_of[index]
+        return not at_rung or trial.verdict is not None or (trial.number, fold) in self._busy
+
+    def _factor(self, index: int) -> float:
+        factors = self._options.factors
+        return factors[min(index, len(factors) - 1)]
+
+    def _ranked(self, first: int, index: int) -> list[Trial]:
+        """Returns the trials that reached a rung, the best first, equal ones by number."""
+        if (first, index) not in self._rankings:
+            rung = self.epochs_of[index]
+            reached = [t for t in self.pools[first] if len(t.curves[first]) >= rung]
+            if self._options.rank == "model":
+                reached.sort(key=lambda t: (-self._mean(t), t.macs, t.number))
+            else:
+                reached.sort(key=lambda t: (*self._early(t, rung), t.macs, t.number))
+            self._rankings[first, index] = reached
+        return self._rankings[first, index]
+
+    def _early(self, trial: Trial, rung: int) -> tuple[float, float]:
+        """Returns what a rung sorts by, smaller is better; the other measure breaks ties."""
+        epoch = trial.curves[self.first_fold(trial)].epochs[rung - 1]
+        order = (-epoch.valid_accuracy, epoch.valid_loss)
+        return order if self._options.measure == "accuracy" else (order[1], order[0])
+
+    @cached_property
+    def pools(self) -> Mapping[int, list[Trial]]:
+        """The trials that are compared with each other: those with one first fold."""
+        pools: dict[int, list[Trial]] = {}
+        for trial in self._history.trials:
+            if not is_failed(trial):
+                pools.setdefault(self.first_fold(trial), []).append(trial)
+        return pools
+
+    def standing(self, trial: Trial) -> str | None:
+        """Says why a trial waits; None: it does not."""
+        fold = self.first_fold(trial)
+        epoch = len(trial.curves[fold])
+        if trial.is_final(self._epochs) or epoch not in self.epochs_of:
+            return None
+        if epoch == self._epochs:
+            return "waits for its missing folds"
+        index = self.epochs_of.index(epoch)
+        ranked = self._ranked(fold, index)
+        promoted = self.promoted(fold, index, closing=True)
+        place = 1 + ranked.index(trial)
+        if trial in promoted:
+            if self._history.is_done:
+                return None
+            return f"may go on: {place} of {len(ranked)} at fold {fold + 1}, epoch {epoch}"
+        places = max(1, int(len(ranked) / self._factor(index)))
+        if place <= places:
+            return (
+                f"stopped at fold {fold + 1}, epoch {epoch}: {place} of {len(ranked)} trials, but "
+                f"others went on before it came, and only 1 in {self._factor(index):g} does"
+            )
+        last = ranked[places - 1]
+        if self._options.rank == "model":
+            what, own, need = "predicted", f"~{self._mean(trial):.4f}", f"~{self._mean(last):.4f}"
+        else:
+            what = self._options.measure
+            own, need = (self._shown(t.curves[fold].epochs[epoch - 1]) for t in (trial, last))
+        return (
+            f"stopped at fold {fold + 1}, epoch {epoch}: {what} {own} is outside the best 1 in "
+            f"{self._factor(index):g} (down to {need}) of {len(ranked)} trials"
+        )
+
+    def _shown(self, epoch: Epoch) -> str:
+        """Writes what a rung compares."""
+        accuracy = self._options.measure == "accuracy"
+        return f"{epoch.valid_accuracy if accuracy else epoch.valid_loss:.4f}"
