@@ -102,8 +102,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Of our small matrices a second thread only waits for the first: a hundred times the time on a
     # busy machine. One thread adds in one order, too, whatever the number of cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # The race's linear algebra is small: a second thread would only take a worker's core.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         code: Any = cli.main(arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()

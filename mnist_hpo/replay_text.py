@@ -44,7 +44,8 @@ def replay_document(
             (
                 f"{len(table.rows)} configurations, the best has {best:.4f}; noise floor "
                 f"{floor:.3f} points; {plan.candidates} candidates, {plan.workers} simulated "
-                f"worker{'s' if plan.workers > 1 else ''}, {plan.seeds} seeds."
+                f"worker{'s' if plan.workers > 1 else ''}, "
+                f"{plan.seeds} seed{'s' if plan.seeds > 1 else ''}."
             ),
             (
                 "Speed-up: the naive loop's cost over this one's, median with its 95 % bootstrap "

@@ -18,6 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from search.distributions import SamplerAxis
 from search.grid import GridProposer
+from search.prediction import Prediction, predictions
 from search.proposals import MAX_ATTEMPTS, AbstractProposer, Misfit
 from search.records import History, Trial
 from search.seeds import Purpose, seed_for
@@ -105,17 +106,18 @@ _ANSWERS: Mapping[str, Callable[[History], Iterator[Mapping[str, Value]]]] = Map
 
 def _answer(oracle: Any, history: History) -> Iterator[Mapping[str, Value]]:  # noqa: ANN401 - untyped
     """Yields the oracle's answer, or nothing where it finds no new point."""
+    predicted = predictions(history)
     for trial in history.trials:
         if trial.in_space:
-            _hand_over(oracle, trial, history.facts.epochs)
+            _hand_over(oracle, trial, predicted.get(trial.number))
     with _silent_regression():
         answer = oracle.populate_space(str(len(history.trials)))
     if answer["status"] == TrialStatus.RUNNING:
         yield answer["values"]
 
 
-def _hand_over(oracle: Any, trial: Trial, epochs: int) -> None:  # noqa: ANN401 - untyped
-    """Puts a trial where the oracle would have put one of its own.
+def _hand_over(oracle: Any, trial: Trial, known: Prediction | None) -> None:  # noqa: ANN401 - untyped
+    """Puts a trial where the oracle would have put one of its own, with what is known of it.
 
     Keras Tuner has no public way to tell an oracle of trials that it has not created: they
     would have to go through `create_trial`, which chooses their values and writes files.
@@ -123,9 +125,8 @@ def _hand_over(oracle: Any, trial: Trial, epochs: int) -> None:  # noqa: ANN401 
     hp = oracle.get_space()
     hp.values = dict(trial.config)
     record = TunerTrial(hp, trial_id=str(trial.number), status=TrialStatus.RUNNING)
-    score = trial.score(epochs)
-    if score is not None:
-        record.status, record.score = TrialStatus.COMPLETED, score.mean
+    if known is not None:
+        record.status, record.score = TrialStatus.COMPLETED, known.mean
     elif trial.verdict is not None:
         # It has no score to learn from, but it shall not be repeated.
         record.status = TrialStatus.FAILED

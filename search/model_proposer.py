@@ -37,6 +37,9 @@ class ModelProposer(AbstractProposer):
     pool: int = 300
     """Random configurations among which it chooses."""
 
+    explore: int = 5
+    """One proposal in so many is random: a model that is sure may be wrong; 0: none."""
+
     leaders: int = 5
     """Trials whose neighbours, one hyperparameter away, join the pool."""
 
@@ -54,9 +57,13 @@ class ModelProposer(AbstractProposer):
             if history.trials[number].in_space
         }
         pool = self._pool(history, known, rng)
-        if len(known) >= self.startup:
+        if len(known) >= self.startup and not self._explores(history):
             pool = _ordered(history, known, pool)
         return next((config for config in pool if misfit(config) is None), None)
+
+    def _explores(self, history: History) -> bool:
+        """Says whether the next proposal is a random one."""
+        return bool(self.explore) and len(history.trials) % self.explore == 0
 
     def _pool(
         self, history: History, known: Mapping[int, float], rng: np.random.Generator

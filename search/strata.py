@@ -3,7 +3,8 @@
 from spaces.space import Choice, Config, Dimension, Range, Space, Value
 
 _RATES = ("lr", "learning_rate")
-_REGULAR = ("dropout", "decay", "l1", "l2", "augment", "noise")
+_REGULAR = ("dropout", "decay", "augment", "noise")
+_PENALTIES = ("l1", "l2")
 
 
 def stratum_of(config: Config, space: Space) -> str:
@@ -21,7 +22,7 @@ def stratum_of(config: Config, space: Space) -> str:
         place = _place(space[name], value)
         if any(words == word or words.endswith(f"_{word}") for word in _RATES):
             slow = slow or place < 0.5
-        elif any(word in words for word in _REGULAR):
+        elif any(word in words for word in _REGULAR) or set(words.split("_")) & {*_PENALTIES}:
             regular = regular or place > 0
     return f"{'slow' if slow else 'fast'}, {'regularised' if regular else 'plain'}"
 

@@ -308,7 +308,7 @@ def test_a_table_is_replayed_to_a_table(run: Run, recorded: Path) -> None:
     assert lines[0].split()[:2] == ["Method", "Speed-up"]
     assert lines[2].split()[:2] == ["full", "1.0x"]
     assert "12 configurations, the best has" in ran.out
-    assert "2 simulated workers, 1 seeds" in " ".join(ran.out.split())
+    assert "2 simulated workers, 1 seed." in " ".join(ran.out.split())
 
 
 @pytest.mark.parametrize(
