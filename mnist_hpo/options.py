@@ -83,6 +83,18 @@ def workers_option(command: _Command) -> _Command:
     )(command)
 
 
+def seed_option(about: str) -> Callable[[_Command], _Command]:
+    """Adds `--seed`."""
+    return click.option(
+        "--seed",
+        type=click.IntRange(0, 2**32 - 1),
+        default=0,
+        show_default=True,
+        metavar="N",
+        help=about,
+    )
+
+
 class _Minutes(click.FloatRange):
     """A finite number above 0; click alone lets nan and inf pass."""
 

@@ -20,7 +20,7 @@ def replay_document(
     settings: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Returns everything that was measured as plain JSON values."""
-    best, floor = max(row.score for row in table.rows), noise_floor(table)
+    best, floor = table.best, noise_floor(table)
     methods = []
     for name, own in results.items():
         entry = summary(own, results[NAIVE.name], best=best, settings=settings.get(name, {}))

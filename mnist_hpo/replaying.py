@@ -20,6 +20,7 @@ from search.policy import POLICIES
 from search.prediction import predictions
 from search.replay import Replay, Replayed
 from search.samplers import proposer
+from search.study import Choices
 from search.table import Table
 
 BOOTSTRAPS = 2000
@@ -55,14 +56,11 @@ class Method:
                 f"A method is POLICY[/SAMPLER][:NAME=VALUE...], got {text!r}.",
                 f"policies are {', '.join(POLICIES)}; for instance race/tpe:factors=3",
             )
-        sampler = sampler or ("random" if policy != "race" else DEFAULT_SAMPLER)
+        sampler = sampler or ("random" if policy != "race" else Choices.sampler)
         policy_for(policy, options)
         proposer(sampler)
         return cls(name=text, policy=policy, sampler=sampler, options=options)
 
-
-DEFAULT_SAMPLER = "model"
-"""The sampler of `search`, with which the race is replayed."""
 
 NAIVE = Method(name="full", policy="full", sampler="random", options={})
 """What everything is measured against: every epoch of every fold of random candidates."""
@@ -273,7 +271,7 @@ def noise_floor(table: Table) -> float:
             freedom += len(scores) - 1
     if freedom:
         return 100 * float(np.sqrt(squares / freedom))
-    wrong = 1 - max(row.score for row in table.rows)
+    wrong = 1 - table.best
     return 100 * float(np.sqrt(2 / 3 * wrong / table.images))
 
 

@@ -3,7 +3,7 @@
 import contextlib
 
 from search.errors import StudyError
-from search.records import Facts, History, Job, TrialState
+from search.records import Facts, History, Job
 
 
 def rungs_of(facts: Facts) -> tuple[int, ...]:
@@ -13,8 +13,7 @@ def rungs_of(facts: Facts) -> tuple[int, ...]:
     from search.policies import race_options  # noqa: PLC0415 - NumPy, for a race only
 
     with contextlib.suppress(StudyError):  # constants of another version
-        options = race_options(facts.race)
-        return (*(rung for rung in options.rungs if rung < facts.epochs), facts.epochs)
+        return race_options(facts.race).rungs_below(facts.epochs)
     return ()
 
 
@@ -23,7 +22,7 @@ def ladder_text(history: History) -> str:
     longest = [
         max(len(curve) for curve in trial.curves)
         for trial in history.trials
-        if trial.verdict is None or trial.verdict.state is not TrialState.FAILED
+        if not trial.is_failed
     ]
     return "  ".join(
         f"{rung}: {sum(epochs >= rung for epochs in longest)}" for rung in rungs_of(history.facts)

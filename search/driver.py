@@ -16,7 +16,7 @@ from search.engine import AbstractEngine, Done, Failed, Lost, Outcome
 from search.errors import EnvironmentChanged, SearchError, TooManyFailures
 from search.ledger import AbstractLedger
 from search.policy import SETTLED, AbstractPolicy, Allowance, Judge, Propose, Run
-from search.records import Epoch, Failure, History, Job, Trial, TrialState
+from search.records import Epoch, Failure, History, Job, Trial
 from search.trainer import Task, Trained
 
 MAX_DEATHS = 3
@@ -224,7 +224,7 @@ class Driver:
         self._ledger.fail(failure, job.trial, elapsed=self._elapsed)
         self._listen(events.RunFailed(self._history, job.trial, failure))
         trial = self._history.trials[job.trial]
-        if trial.verdict is None or trial.verdict.state is not TrialState.FAILED:
+        if not trial.is_failed:
             return
         self._close(trial)
         self._failures += 1

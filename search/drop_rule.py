@@ -1,7 +1,7 @@
 """When a trial in the race over folds is given up: paired with the incumbent, fold by fold."""
 
 import math
-from statistics import NormalDist
+from statistics import NormalDist, fmean
 from typing import final
 
 from search.prediction import fold_images
@@ -58,7 +58,7 @@ class DropRule:
             shared = [f for f, curve in enumerate(trial.curves) if len(curve) >= self._epochs]
             if trial.number != self._best.number and len(shared) > 1:
                 gains = [self._last(trial, f) - self._last(self._best, f) for f in shared]
-                mean = math.fsum(gains) / len(gains)
+                mean = fmean(gains)
                 rest += math.fsum((gain - mean) ** 2 for gain in gains)
                 freedom += len(gains) - 1
         return math.sqrt(rest / freedom)
@@ -68,7 +68,7 @@ class DropRule:
         seen = [fold for fold, curve in enumerate(trial.curves) if len(curve) >= self._epochs]
         gains = [self._last(trial, fold) - self._last(self._best, fold) for fold in seen]
         k, j = len(trial.curves), len(seen)
-        gain = math.fsum(gains) / j
+        gain = fmean(gains)
         spread = self._spread * math.sqrt((k - j) / (k * j))
         chance = 1 - NormalDist(gain, spread).cdf(self.tie)
         limit = self._alpha / (k - 1)

@@ -1,11 +1,11 @@
 """Racing over epochs only: whole cross-validations, promoted from rung to rung."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import fmean
 from typing import final
 
-from search.policy import AbstractPolicy, Action, Allowance, Propose, Run, Wait
+from search.policy import AbstractPolicy, Action, Allowance, Propose, Wait, going_on
 from search.records import History, Job, Trial
 
 
@@ -70,13 +70,11 @@ def _mean(trial: Trial, epochs: int) -> float:
     """Returns the mean accuracy of the folds after so many epochs; 0 before the first."""
     if epochs == 0:
         return 0.0
-    values = [curve.epochs[epochs - 1].valid_accuracy for curve in trial.curves]
-    return math.fsum(values) / len(values)
+    return fmean(curve.epochs[epochs - 1].valid_accuracy for curve in trial.curves)
 
 
 def _up_to(trial: Trial, epochs: int, busy: set[tuple[int, int]]) -> Iterator[Action]:
     """Yields the jobs that bring every fold to so many epochs."""
     for fold, curve in enumerate(trial.curves):
         if len(curve) < epochs and (trial.number, fold) not in busy:
-            job = Job(trial=trial.number, fold=fold, start=len(curve), stop=epochs, run=curve.run)
-            yield Run(job)
+            yield going_on(trial, fold, epochs)

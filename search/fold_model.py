@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class FoldModel:
         cells = [
             {fold: log_odds(value, images) for fold, value in own.items()} for own in wholes if own
         ]
-        best = max((_mean(list(own.values())) for own in cells), default=3.0)
+        best = max((fmean(own.values()) for own in cells), default=3.0)
         right = float(share(np.array(best)))
         binomial = 1 / (images * right * (1 - right))
         prior_noise, prior_effect = _NOISE * binomial, _EFFECT * binomial
@@ -56,13 +57,13 @@ class FoldModel:
         for _ in range(_ROUNDS):
             sums = np.zeros(folds)
             for own in several:
-                quality = _mean([z - effects[fold] for fold, z in own.items()])
+                quality = fmean([z - effects[fold] for fold, z in own.items()])
                 for fold, z in own.items():
                     sums[fold] += z - quality
             effects = sums / (numbers + weight)
         rest, freedom = _NOISE_WEIGHT * prior_noise, _NOISE_WEIGHT
         for own in several:
-            quality = _mean([z - effects[fold] for fold, z in own.items()])
+            quality = fmean([z - effects[fold] for fold, z in own.items()])
             rest += math.fsum((z - effects[fold] - quality) ** 2 for fold, z in own.items())
             freedom += len(own) - 1
         shrunk = prior_effect * weight / (numbers + weight)
@@ -77,9 +78,9 @@ class FoldModel:
         count, j = len(self.effects), len(whole)
         missing = [fold for fold in range(count) if fold not in whole]
         if not missing:
-            mean = math.fsum(whole.values()) / count
+            mean = fmean(whole.values())
             return mean, mean, mean
-        quality = _mean(
+        quality = fmean(
             [log_odds(value, self.images) - self.effects[fold] for fold, value in whole.items()]
         )
         # Of a mean of `count` folds, j known: noise^2 (count - j) / (count j).
@@ -123,7 +124,3 @@ class FoldModel:
     def _interval(qualities: Floats, variances: Floats) -> tuple[Floats, Floats]:
         half = 1.96 * np.sqrt(variances)
         return share(qualities - half), share(qualities + half)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)

@@ -1,7 +1,7 @@
 """Racing over folds only: a trial is stopped between two folds, each trained whole."""
 
-import math
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal, final
 
 from search.policy import AbstractPolicy, Action, Allowance, FullPolicy, Judge
@@ -47,8 +47,8 @@ class FoldsPolicy(AbstractPolicy):
             return None
         seen = [trial.curves[fold].accuracies[epochs - 1] for fold in whole]
         theirs = [curve.accuracies[epochs - 1] for curve in best.curves]
-        limit = math.fsum(theirs) / len(theirs) if self.against == "mean" else min(theirs)
-        mean = math.fsum(seen) / len(seen)
+        limit = fmean(theirs) if self.against == "mean" else min(theirs)
+        mean = fmean(seen)
         if mean > limit:
             return None
         what = "mean" if self.against == "mean" else "worst fold"

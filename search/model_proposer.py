@@ -16,7 +16,7 @@ import numpy as np
 
 from search.log_odds import Floats, log_odds
 from search.points import encoder, sampled
-from search.prediction import Predictor, is_failed
+from search.prediction import Predictor
 from search.proposals import AbstractProposer, Misfit
 from search.records import History
 from search.seeds import Purpose, seed_for
@@ -91,7 +91,7 @@ def _ordered(history: History, known: Mapping[int, float], pool: Sequence[Config
     waiting = [
         encode(trial.config)
         for trial in history.trials
-        if trial.number not in known and trial.in_space and not is_failed(trial)
+        if trial.number not in known and trial.in_space and not trial.is_failed
     ]
     if waiting:
         # Whoever has not finished an epoch is taken to turn out as expected.

@@ -19,6 +19,12 @@ class Run:
     job: Job
 
 
+def going_on(trial: Trial, fold: int, stop: int) -> Run:
+    """Returns the training of a fold from where it stands up to `stop` epochs."""
+    curve = trial.curves[fold]
+    return Run(Job(trial=trial.number, fold=fold, start=len(curve), stop=stop, run=curve.run))
+
+
 @dataclass(frozen=True, slots=True)
 class Propose:
     """Add another trial; the driver asks the sampler for its configuration."""
@@ -110,15 +116,7 @@ class FullPolicy(AbstractPolicy):
                 continue
             for fold, curve in enumerate(trial.curves):
                 if len(curve) < epochs and (trial.number, fold) not in busy:
-                    return Run(
-                        Job(
-                            trial=trial.number,
-                            fold=fold,
-                            start=len(curve),
-                            stop=epochs,
-                            run=curve.run,
-                        )
-                    )
+                    return going_on(trial, fold, epochs)
             if not allowance.may_widen:
                 # The first unfinished trial is the leader; its last folds are in flight.
                 return Wait()

@@ -19,7 +19,7 @@ from search.chain import reached_at_the_end
 from search.fold_model import FoldModel
 from search.log_odds import Floats, log_odds
 from search.points import encoder
-from search.records import Curve, Epoch, History, Trial, TrialState
+from search.records import Curve, Epoch, History, Trial
 from search.smoothing import Smooth
 from spaces.space import Config
 
@@ -76,11 +76,6 @@ def first_fold(trial: Trial) -> int:
     return lengths.index(max(lengths))
 
 
-def is_failed(trial: Trial) -> bool:
-    """Says whether a trial could not be trained: it tells nothing about accuracy."""
-    return trial.verdict is not None and trial.verdict.state is TrialState.FAILED
-
-
 def predictions(history: History, measure: Measure = "loss") -> Mapping[int, Prediction]:
     """Predicts the score of every trial with a finished epoch, as a new `Predictor` does."""
     return Predictor(measure).predictions(history)
@@ -109,7 +104,7 @@ class Predictor:
         """
         if self._facts is not history.facts:
             self._seen, self._facts, self._last = {}, history.facts, ([], {})
-        alive = [t for t in history.trials if any(t.curves) and not is_failed(t)]
+        alive = [t for t in history.trials if any(t.curves) and not t.is_failed]
         if not alive:
             return {}
         seen = [self._look(trial, history) for trial in alive]

@@ -22,7 +22,7 @@ from search.distributions import SamplerAxis
 from search.points import sampled
 from search.prediction import Prediction, predictions
 from search.quiet import quiet_optuna
-from search.records import History, Trial, TrialState
+from search.records import History, Trial
 from search.seeds import Purpose, seed_for
 from spaces.space import Config, Space, Value, config_key
 
@@ -163,7 +163,7 @@ def _seen(trial: Trial, predicted: Mapping[int, Prediction], space: Space) -> Fr
 
     A failed trial is left out: it says nothing about accuracy. A stopped one is no failure.
     """
-    if trial.verdict is not None and trial.verdict.state is TrialState.FAILED:
+    if trial.is_failed:
         return None
     known = predicted.get(trial.number)
     return visible(space, trial.config, None if known is None else known.mean)

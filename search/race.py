@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 from search.drop_rule import DropRule
-from search.policy import AbstractPolicy, Action, Allowance, Judge, Propose, Run, Wait
+from search.policy import AbstractPolicy, Action, Allowance, Judge, Propose, Wait, going_on
 from search.prediction import Prediction, Predictor
 from search.race_options import RaceOptions
 from search.records import History, Job, Trial
@@ -144,12 +144,12 @@ class _Race:
             fold = self._rungs.first_fold(trial)
             epoch = len(trial.curves[fold].epochs)
             if epoch not in self._rungs.epochs_of and (trial.number, fold) not in self._busy:
-                yield self._run(trial, fold, next(r for r in self._rungs.epochs_of if r > epoch))
+                yield going_on(trial, fold, next(r for r in self._rungs.epochs_of if r > epoch))
         for trial in self._open:  # folds after the first are not raced by epochs: finish them
             for fold, curve in enumerate(trial.curves):
                 begun = 0 < len(curve) < self._epochs and fold != self._rungs.first_fold(trial)
                 if begun and (trial.number, fold) not in self._busy:
-                    yield self._run(trial, fold, self._epochs)
+                    yield going_on(trial, fold, self._epochs)
 
     def _wanted_whole(self) -> Iterator[Action]:
         """Yields the folds of baselines, where each gets its complete cross-validation."""
@@ -163,10 +163,7 @@ class _Race:
         for index in range(len(self._rungs.epochs_of) - 2, -1, -1):
             for first in self._rungs.pools:
                 for trial in self._rungs.promoted(first, index, closing=closing):
-                    fold = self._rungs.first_fold(trial)
-                    at_rung = len(trial.curves[fold]) == self._rungs.epochs_of[index]
-                    if at_rung and (trial.number, fold) not in self._busy:
-                        yield self._run(trial, fold, self._rungs.epochs_of[index + 1])
+                    yield going_on(trial, first, self._rungs.epochs_of[index + 1])
 
     # Folds
 
@@ -207,7 +204,7 @@ class _Race:
         for fold in sorted(range(self._folds), key=lambda fold: (fold - first) % self._folds):
             curve = trial.curves[fold]
             if len(curve) < self._epochs and (trial.number, fold) not in self._busy:
-                yield self._run(trial, fold, self._epochs)
+                yield going_on(trial, fold, self._epochs)
 
     # The end
 
@@ -238,10 +235,6 @@ class _Race:
         return self._rungs.standing(trial)
 
     # Small facts
-
-    def _run(self, trial: Trial, fold: int, stop: int) -> Run:
-        curve = trial.curves[fold]
-        return Run(Job(trial=trial.number, fold=fold, start=len(curve), stop=stop, run=curve.run))
 
     def _is_whole(self, trial: Trial) -> bool:
         return len(trial.curves[self._rungs.first_fold(trial)]) >= self._epochs

@@ -38,6 +38,10 @@ class RaceOptions:
     settled: float = 0.05
     """The search stops when the chance of a next trial to win is below this."""
 
+    def rungs_below(self, epochs: int) -> tuple[int, ...]:
+        """Returns the epochs after which a study of so many compares, the last one included."""
+        return (*(rung for rung in self.rungs if rung < epochs), epochs)
+
     def __post_init__(self) -> None:
         if not self.factors or not all(factor > 1 for factor in self.factors):
             raise StudyError(f"A race promotes one trial in `factors` > 1, got {self.factors}.")

@@ -201,6 +201,11 @@ class Trial:
         """Worker time spent on it."""
         return sum(e.seconds + e.build_seconds for curve in self.curves for e in curve.epochs)
 
+    @property
+    def is_failed(self) -> bool:
+        """It could not be trained, which tells nothing about its accuracy."""
+        return self.verdict is not None and self.verdict.state is TrialState.FAILED
+
     def is_complete(self, epochs: int) -> bool:
         """Says whether every fold has all its epochs."""
         return all(len(curve) >= epochs for curve in self.curves)

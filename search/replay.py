@@ -74,7 +74,7 @@ class Replay:
     @property
     def best(self) -> float:
         """The best true score of the table."""
-        return max(row.score for row in self.table.rows)
+        return self.table.best
 
     def facts(self, *, policy: AbstractPolicy, sampler: str, seed: int) -> Facts:
         """States the facts of a study on this table."""

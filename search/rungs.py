@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import final
 
-from search.prediction import is_failed
 from search.race_options import RaceOptions
 from search.records import Epoch, History, Trial
 from search.strata import stratum_of
@@ -39,7 +38,7 @@ class Rungs:
         self._mean = mean
         self._epochs = history.facts.epochs
         self._folds = history.facts.folds
-        self.epochs_of = (*(r for r in options.rungs if r < self._epochs), self._epochs)
+        self.epochs_of = options.rungs_below(self._epochs)
         """Epochs of each rung; the last one is the end of the fold."""
 
         self._rankings: dict[tuple[int, int], list[Trial]] = {}
@@ -104,7 +103,7 @@ class Rungs:
         """The trials that are compared with each other: those with one first fold."""
         pools: dict[int, list[Trial]] = {}
         for trial in self._history.trials:
-            if not is_failed(trial):
+            if not trial.is_failed:
                 pools.setdefault(self.first_fold(trial), []).append(trial)
         return pools
 

@@ -20,7 +20,7 @@ from search.errors import LedgerError, StudyError
 from search.ledger import AbstractLedger
 from search.lock import StudyLock
 from search.quiet import quiet_optuna
-from search.records import Budget, Epoch, Facts, Failure, History, Job, Trial, TrialState, Verdict
+from search.records import Budget, Epoch, Facts, Failure, History, Job, Trial, Verdict
 from search.sqlite_storage import check_whole, open_storage, storing
 
 
@@ -235,8 +235,7 @@ class Ledger(AbstractLedger):
             self._set(trial.number, key, value)
         state = OptunaState.COMPLETE
         if trial.verdict is not None:
-            failed = trial.verdict.state is TrialState.FAILED
-            state = OptunaState.FAIL if failed else OptunaState.PRUNED
+            state = OptunaState.FAIL if trial.is_failed else OptunaState.PRUNED
         with storing(self._path):
             self._storage.set_trial_state_values(
                 self._ids[trial.number], state, None if score is None else [score.mean]

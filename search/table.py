@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from reprlib import repr as short
+from statistics import fmean
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -56,7 +57,7 @@ class Row:
     @property
     def score(self) -> float:
         """The true score: the mean over the folds at the last epoch."""
-        return math.fsum(fold[-1] for fold in self.accuracy) / len(self.accuracy)
+        return fmean(fold[-1] for fold in self.accuracy)
 
     @property
     def cost(self) -> float:
@@ -100,6 +101,11 @@ class Table:
     def epochs(self) -> int:
         """Epochs of every fold."""
         return len(self.rows[0].accuracy[0])
+
+    @property
+    def best(self) -> float:
+        """The best true score."""
+        return max(row.score for row in self.rows)
 
     @property
     def images(self) -> int:

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import click
 
-from mnist_hpo.options import color_option, results_option, show_options, workers_option
+from mnist_hpo.options import (
+    color_option,
+    results_option,
+    seed_option,
+    show_options,
+    workers_option,
+)
 
 
 @click.group("bench")
@@ -32,14 +38,7 @@ def command() -> None:
     help="The table to write; compressed if its name ends in .gz.",
 )
 @click.option("--study", metavar="NAME", help="Name of its study.  [default: record-GRID]")
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Decides weights, order of images and order of the configurations.",
-)
+@seed_option("Decides weights, order of images and order of the configurations.")
 @click.option(
     "--clock",
     type=click.Choice(["wall", "processor"]),

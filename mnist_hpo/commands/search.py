@@ -9,6 +9,7 @@ from mnist_hpo.errors import UserError
 from mnist_hpo.options import (
     command_line,
     minutes_option,
+    seed_option,
     show_options,
     where_options,
     workers_option,
@@ -125,14 +126,7 @@ def _pairs(
     help="The documented models as first trials: like any other, each in full, or not at all.",
 )
 @workers_option
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Decides proposals, weights, order and augmentation; the folds do not follow it.",
-)
+@seed_option("Decides proposals, weights, order and augmentation; the folds do not follow it.")
 @click.option(
     "--max-params",
     type=click.IntRange(min=1),
