@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -93,9 +94,11 @@ def test_its_lines_and_its_table_tell_what_happened(searched: tuple[Path, str]) 
     assert "digits is done (6 trials)" in " ".join(shown.split())
 
 
-def test_a_race_that_is_done_can_go_on_with_more_trials(searched: tuple[Path, str]) -> None:
+def test_a_race_that_is_done_can_go_on_with_more_trials(
+    searched: tuple[Path, str], tmp_path: Path
+) -> None:
     """Paused trials may still be promoted; nothing is trained twice."""
-    folder, _ = searched
+    folder = shutil.copytree(searched[0], tmp_path / "copy")
     before = json.loads(run(folder, "show", "digits", "--json").stdout)
 
     done = run(folder, "resume", "digits", "--trials", TRIALS + 2, "--workers", "1")
