@@ -3,7 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mnist_hpo.replaying import NAIVE, Plan, Result, noise_floor, summary, time_to
+from mnist_hpo.replay_figures import (
+    expected_seconds,
+    noise_floor,
+    summary,
+    times_slower,
+    times_to,
+)
+from mnist_hpo.replaying import NAIVE, Plan, Result
 from mnist_hpo.tables import Column, Row
 from mnist_hpo.tables import Table as TextTable
 from search.environment import current_environment
@@ -21,12 +28,25 @@ def replay_document(
 ) -> dict[str, Any]:
     """Returns everything that was measured as plain JSON values."""
     best, floor = table.best, noise_floor(table)
+    times = {
+        floors: {
+            name: times_to(own, best - floors * floor / 100 - 1e-9)
+            for name, own in results.items()
+        }
+        for floors in TARGETS
+    }
+    reference = next((name for name in results if name != NAIVE.name), NAIVE.name)
     methods = []
     for name, own in results.items():
         entry = summary(own, results[NAIVE.name], best=best, settings=settings.get(name, {}))
         entry["workers"] = plan.workers
-        entry["seconds_to_target"] = {
-            str(floors): time_to(own, best - floors * floor / 100 - 1e-9) for floors in TARGETS
+        entry["to_target"] = {
+            str(floors): {
+                "seconds": expected_seconds(of[name]),
+                "times_slower": times_slower(of[name], of[reference]),
+                "met_after": sorted(seconds for seconds, met in of[name] if met),
+            }
+            for floors, of in times.items()
         }
         methods.append(entry)
     environment = current_environment()
@@ -39,6 +59,7 @@ def replay_document(
         "seeds": plan.seeds,
         "workers": plan.workers,
         "environment": environment,
+        "reference": reference,
         "methods": methods,
         "notes": [
             (
@@ -50,7 +71,8 @@ def replay_document(
             (
                 "Speed-up: the naive loop's cost over this one's, median with its 95 % bootstrap "
                 "interval. Regret in points of accuracy. Target: expected seconds until the "
-                "recommendation is within 0, 1 or 2 noise floors of the best."
+                "recommendation is within 0, 1 or 2 noise floors of the best. Slower: how many "
+                f"times the seconds of {reference} that is at 1 noise floor, with 95 % interval."
             ),
         ],
     }
@@ -70,10 +92,11 @@ def replay_table(document: Mapping[str, Any]) -> TextTable:
         Column("Fold-epochs", right=True, priority=6),
         Column("Coverage", right=True, priority=7),
         Column("Target 0 / 1 / 2", right=True, priority=4),
+        Column("Slower", right=True, priority=4),
     )
     rows = []
     for own in document["methods"]:
-        speedup, targets = own["speedup"], own["seconds_to_target"].values()
+        speedup, targets = own["speedup"], own["to_target"].values()
         rows.append(
             Row(
                 {
@@ -88,9 +111,21 @@ def replay_table(document: Mapping[str, Any]) -> TextTable:
                     "Fold-epochs": f"{own['fold_epochs']:.0f}",
                     "Coverage": "-" if own["coverage"] is None else f"{own['coverage']:.3f}",
                     "Target 0 / 1 / 2": " / ".join(
-                        "never" if own_ is None else f"{own_:.0f}" for own_ in targets
+                        _seconds(target["seconds"]) for target in targets
                     ),
+                    "Slower": _ratio(own["to_target"]["1"]["times_slower"]),
                 }
             )
         )
     return TextTable(columns, tuple(rows))
+
+
+def _seconds(seconds: float | None) -> str:
+    return "never" if seconds is None else f"{seconds:.0f}"
+
+
+def _ratio(slower: Mapping[str, float | None]) -> str:
+    ratio, low, high = (
+        "-" if slower[name] is None else f"{slower[name]:.2f}" for name in ("ratio", "low", "high")
+    )
+    return ratio if ratio == "-" else f"{ratio} ({low}-{high})"

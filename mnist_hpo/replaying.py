@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from statistics import fmean
 from typing import Any
-
-import numpy as np
 
 from mnist_hpo.errors import UserError
 from search.policies import policy_for
@@ -22,9 +19,6 @@ from search.replay import Replay, Replayed
 from search.samplers import proposer
 from search.study import Choices
 from search.table import Table
-
-BOOTSTRAPS = 2000
-"""Resamples behind an interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,73 +212,3 @@ def _peer_result(record: Mapping[str, Any], table: Table) -> Result:
         jobs=record["tried"],
         steps=tuple((cost, table.rows[row].score) for cost, row in record["trajectory"]),
     )
-
-
-def summary(
-    results: Sequence[Result], naive: Sequence[Result], *, best: float, settings: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Sums up a method: costs as ratios to the naive loop's, seed by seed where both have it."""
-    base = {result.seed: result.cost for result in naive}
-    middle = float(np.median(list(base.values())))
-    ratios = np.array([base.get(r.seed, middle) / r.cost for r in results])
-    regrets = np.array([best - r.score for r in results]) * 100
-    low, high = bootstrap(ratios)
-    misses = [miss for result in results for miss in result.misses]
-    return {
-        "name": results[0].method,
-        "settings": dict(settings),
-        "seeds": len(results),
-        "speedup": {"median": float(np.median(ratios)), "low": low, "high": high},
-        "regret": {"mean": float(regrets.mean()), "p90": float(np.quantile(regrets, 0.9))},
-        "seconds": float(np.median([r.cost for r in results])),
-        "decision_seconds": float(np.median([r.decision for r in results])),
-        "decision_ms_per_job": 1000 * fmean(r.decision / max(r.jobs, 1) for r in results),
-        "fold_epochs": fmean(r.fold_epochs for r in results),
-        "trials": fmean(r.trials for r in results),
-        "coverage": fmean(inside for _, _, inside in misses) if misses else None,
-        "bias": fmean(mean - true for mean, true, _ in misses) * 100 if misses else None,
-    }
-
-
-def bootstrap(values: "np.ndarray[Any, Any]") -> tuple[float, float]:
-    """Returns the 95 % bootstrap interval of a median."""
-    rng = np.random.default_rng(0)
-    draws = rng.integers(len(values), size=(BOOTSTRAPS, len(values)))
-    low, high = np.quantile(np.median(values[draws], axis=1), [0.025, 0.975])
-    return float(low), float(high)
-
-
-def noise_floor(table: Table) -> float:
-    """Returns what two equally good configurations differ by, in points of the score.
-
-    Measured where the table has repeats with other seeds: the standard deviation of a score
-    between seeds. Else one paired standard error: two thirds of the errors over the images.
-    """
-    squares, freedom = 0.0, 0
-    for row in table.rows:
-        scores = [row.score] + [
-            fmean(fold[-1] for fold in again["acc"]) for again in row.more.get("repeats", [])
-        ]
-        if len(scores) > 1:
-            mean = fmean(scores)
-            squares += sum((score - mean) ** 2 for score in scores)
-            freedom += len(scores) - 1
-    if freedom:
-        return 100 * float(np.sqrt(squares / freedom))
-    wrong = 1 - table.best
-    return 100 * float(np.sqrt(2 / 3 * wrong / table.images))
-
-
-def time_to(results: Sequence[Result], target: float) -> float | None:
-    """Returns the expected seconds until a recommendation is as good as the target.
-
-    Studies that never get there count with all of their cost: total seconds / successes.
-    """
-    seconds, successes = 0.0, 0
-    for result in results:
-        reached = next((cost for cost, score in result.steps if score >= target), None)
-        if reached is None and result.score >= target:
-            reached = result.cost
-        seconds += result.cost if reached is None else reached
-        successes += reached is not None
-    return seconds / successes if successes else None

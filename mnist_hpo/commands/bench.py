@@ -1,11 +1,13 @@
 """`mnist-hpo bench`: records a grid of whole trainings, and races it again on paper."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
 
 import click
 
+from mnist_hpo.errors import UserError
 from mnist_hpo.options import (
     color_option,
     results_option,
@@ -71,10 +73,11 @@ def record(  # noqa: PLR0913 - one parameter an option
     """
     # Imported here: `bench --help` waits for none of it.
     from mnist_hpo.development import development_for  # noqa: PLC0415
+    from mnist_hpo.grid_plan import GridPlan  # noqa: PLC0415
     from mnist_hpo.recording import (  # noqa: PLC0415
         Clock,
-        GridPlan,
         RecordingProposer,
+        check_same_recording,
         recorded_table,
         size_of_recording,
     )
@@ -87,6 +90,7 @@ def record(  # noqa: PLR0913 - one parameter an option
     from search.store import Ledger  # noqa: PLC0415
     from search.study import Choices, check_unchanged, facts_of  # noqa: PLC0415
 
+    _check_writable(out)
     plan = GridPlan.read(grid)
     name = checked_name(study or f"record-{grid.stem}")
     path = ledger_path(results, name)
@@ -107,7 +111,9 @@ def record(  # noqa: PLR0913 - one parameter an option
     candidates = Candidates(asked, plan.catalogue.size_of)
     size = size_of_recording(plan, lambda config: candidates.misfit(config, facts))
     if path.is_file() and name in reader.study_names(path):
-        check_unchanged(reader.read(path, name).history.facts, data, plan.space)
+        begun = reader.read(path, name).history
+        check_unchanged(begun.facts, data, plan.space)
+        check_same_recording(begun, plan, seed=seed, size=size)
         ledger = Ledger.open(path, name)
     else:
         ledger = Ledger.create(path, facts, Budget(trials=size))
@@ -132,6 +138,17 @@ def record(  # noqa: PLR0913 - one parameter an option
         table.write(out)
         click.echo(f"{len(table.rows)} configurations are in {out}.", err=True)
     return code
+
+
+def _check_writable(out: Path) -> None:
+    """Finds out before hours of training whether the table can be written.
+
+    Raises:
+        UserError: it cannot.
+    """
+    folder = next(place for place in out.absolute().parents if place.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UserError(f"The table {out} cannot be written to {folder}.", "give another --out")
 
 
 @command.command("replay")

