@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from mnist_hpo.errors import UserError
-from search.policies import policy_for
+from search.policies import policy_for, predictor_of
 from search.policy import POLICIES
-from search.prediction import predictions
+from search.prediction import Predictor
 from search.replay import Replay, Replayed
 from search.samplers import proposer
 from search.study import Choices
@@ -124,9 +124,11 @@ def _open(path: Path) -> None:
 
 def _one(method: Method, plan: Plan, seed: int) -> Result:
     replay = _REPLAYS[plan.table]
+    policy = policy_for(method.policy, method.options)
+    predictor = predictor_of(policy)
     ran = replay.run(
-        policy_for(method.policy, method.options),
-        proposer(method.sampler),
+        policy,
+        proposer(method.sampler, predictor),
         candidates=plan.candidates,
         seed=seed,
         workers=plan.workers,
@@ -141,12 +143,14 @@ def _one(method: Method, plan: Plan, seed: int) -> Result:
         trials=ran.trials,
         jobs=ran.jobs,
         steps=tuple((clock, replay.table.rows[row].score) for clock, row in ran.steps),
-        misses=tuple(_misses(replay, ran)),
+        misses=tuple(_misses(replay, ran, predictor)),
     )
 
 
-def _misses(replay: Replay, ran: Replayed) -> Iterator[tuple[float, float, bool]]:
-    predicted = predictions(ran.history)
+def _misses(
+    replay: Replay, ran: Replayed, predictor: Predictor
+) -> Iterator[tuple[float, float, bool]]:
+    predicted = predictor.predictions(ran.history)
     for trial in ran.history.trials:
         own = predicted.get(trial.number)
         if own is not None and trial.score(replay.table.epochs) is None:

@@ -7,7 +7,7 @@ proposes what an uninterrupted one would; Keras Tuner's own files are not used.
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, final
 
@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from search.distributions import SamplerAxis
 from search.grid import GridProposer
-from search.prediction import Prediction, predictions
+from search.prediction import Prediction, Predictor
 from search.proposals import MAX_ATTEMPTS, AbstractProposer, Misfit
 from search.records import History, Trial
 from search.seeds import Purpose, seed_for
@@ -43,11 +43,13 @@ class KerasTunerProposer(AbstractProposer):
     name: str
     """kt-random, kt-grid or kt-bayesian."""
 
+    predictor: Predictor = field(default_factory=Predictor, compare=False, repr=False)
+
     def propose(self, history: History, misfit: Misfit) -> Config | None:
         """Returns the oracle's first answer that is new and fits."""
         space = history.facts.space
         used = {trial.key for trial in history.trials}
-        for values in _ANSWERS[self.name](history):
+        for values in _ANSWERS[self.name](history, self.predictor):
             config = _config(space, values)
             if config_key(config) not in used and misfit(config) is None:
                 return config
@@ -58,17 +60,17 @@ class KerasTunerProposer(AbstractProposer):
         return GridProposer().refuse(space) if self.name == "kt-grid" else None
 
 
-def _random(history: History) -> Iterator[Mapping[str, Value]]:
+def _random(history: History, predictor: Predictor) -> Iterator[Mapping[str, Value]]:
     for attempt in range(MAX_ATTEMPTS):
         oracle = keras_tuner.oracles.RandomSearchOracle(
             objective=_OBJECTIVE,
             seed=_seed(history, attempt),
             hyperparameters=_declared(history.facts.space),
         )
-        yield from _answer(oracle, history)
+        yield from _answer(oracle, history, predictor)
 
 
-def _bayesian(history: History) -> Iterator[Mapping[str, Value]]:
+def _bayesian(history: History, predictor: Predictor) -> Iterator[Mapping[str, Value]]:
     number = len(history.trials)
     for attempt in range(MAX_ATTEMPTS):
         oracle = keras_tuner.oracles.BayesianOptimizationOracle(
@@ -78,16 +80,17 @@ def _bayesian(history: History) -> Iterator[Mapping[str, Value]]:
             # More initial points than trials: the oracle's own random values.
             num_initial_points=None if attempt < MODELLED_ATTEMPTS else number + 1,
         )
-        yield from _answer(oracle, history)
+        yield from _answer(oracle, history, predictor)
 
 
-def _grid(history: History) -> Iterator[Mapping[str, Value]]:
+def _grid(history: History, predictor: Predictor) -> Iterator[Mapping[str, Value]]:
     """Walks the whole grid in the oracle's order.
 
     The oracle's own bookkeeping names trials, and loses its place with them when a search is
     killed. The order of its points depends on the space alone, so every proposal starts from
     the first point and the caller skips what the history has.
     """
+    del predictor  # the order of a grid learns nothing
     oracle = keras_tuner.oracles.GridSearchOracle(
         objective=_OBJECTIVE,
         seed=_seed(history, 0),
@@ -99,14 +102,20 @@ def _grid(history: History) -> Iterator[Mapping[str, Value]]:
         values = _next_point(oracle, values)
 
 
-_ANSWERS: Mapping[str, Callable[[History], Iterator[Mapping[str, Value]]]] = MappingProxyType(
+_Answers = Callable[[History, Predictor], Iterator[Mapping[str, Value]]]
+
+_ANSWERS: Mapping[str, _Answers] = MappingProxyType(
     {"kt-random": _random, "kt-grid": _grid, "kt-bayesian": _bayesian}
 )
 
 
-def _answer(oracle: Any, history: History) -> Iterator[Mapping[str, Value]]:  # noqa: ANN401 - untyped
+def _answer(
+    oracle: Any,  # noqa: ANN401 - untyped
+    history: History,
+    predictor: Predictor,
+) -> Iterator[Mapping[str, Value]]:
     """Yields the oracle's answer, or nothing where it finds no new point."""
-    predicted = predictions(history)
+    predicted = predictor.predictions(history)
     for trial in history.trials:
         if trial.in_space:
             _hand_over(oracle, trial, predicted.get(trial.number))

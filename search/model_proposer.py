@@ -7,7 +7,7 @@ References:
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import final
@@ -15,6 +15,7 @@ from typing import final
 import numpy as np
 
 from search.log_odds import Floats, log_odds
+from search.per_trial import PerTrial
 from search.points import encoder, sampled
 from search.prediction import Predictor
 from search.proposals import AbstractProposer, Misfit
@@ -40,68 +41,110 @@ class ModelProposer(AbstractProposer):
     explore: int = 5
     """One proposal in so many is random: a model that is sure may be wrong; 0: none."""
 
+    redraw: int = 10
+    """So many proposals choose from the same random configurations: drawing takes longest."""
+
     leaders: int = 5
     """Trials whose neighbours, one hyperparameter away, join the pool."""
 
     predictor: Predictor = field(default_factory=Predictor, compare=False, repr=False)
+    _keys: PerTrial[str] = field(
+        default_factory=lambda: PerTrial(lambda config, _: config_key(config)),
+        init=False,
+        compare=False,
+        repr=False,
+    )
+    _drawn: "list[_Drawn]" = field(default_factory=list, init=False, compare=False, repr=False)
+    """The newest draw, kept to save time."""
 
     name = "model"
 
     def propose(self, history: History, misfit: Misfit) -> Config | None:
         """Returns the pool's best configuration that is new and fits."""
-        seed = seed_for(history.facts.seed, Purpose.PROPOSAL, len(history.trials))
-        rng = np.random.default_rng(seed)
         known = {
             number: prediction.mean
             for number, prediction in self.predictor.predictions(history).items()
             if history.trials[number].in_space
         }
-        pool = self._pool(history, known, rng)
+        used = {self._keys.of(trial, history.facts.space) for trial in history.trials}
+        pool = {key: own for key, own in self._random(history).items() if key not in used}
         if len(known) >= self.startup and not self._explores(history):
-            pool = _ordered(history, known, pool)
-        return next((config for config in pool if misfit(config) is None), None)
+            pool |= self._near(history, known, used | pool.keys())
+            ordered = self._ordered(history, known, list(pool.values()))
+        else:
+            ordered = [config for config, _ in pool.values()]
+        return next((config for config in ordered if misfit(config) is None), None)
 
     def _explores(self, history: History) -> bool:
         """Says whether the next proposal is a random one."""
         return bool(self.explore) and len(history.trials) % self.explore == 0
 
-    def _pool(
-        self, history: History, known: Mapping[int, float], rng: np.random.Generator
+    def _random(self, history: History) -> "_Placed":
+        """Returns random configurations; the same ones for some proposals in a row."""
+        facts = history.facts
+        seed = seed_for(facts.seed, Purpose.PROPOSAL, len(history.trials) // self.redraw)
+        if not self._drawn or (self._drawn[0].seed, self._drawn[0].space) != (seed, facts.space):
+            rng, encode = np.random.default_rng(seed), encoder(facts.space)
+            drawn = [sampled(facts.space, rng) for _ in range(self.pool)]
+            placed = {config_key(config): (config, encode(config)) for config in drawn}
+            self._drawn[:] = [_Drawn(seed, facts.space, placed)]
+        return self._drawn[0].placed
+
+    def _near(
+        self, history: History, known: Mapping[int, float], used: Collection[str]
+    ) -> "_Placed":
+        """Returns new neighbours of the best prospects."""
+        facts, number = history.facts, len(history.trials)
+        rng = np.random.default_rng(seed_for(facts.seed, Purpose.PROPOSAL, number, 1))
+        encode = encoder(facts.space)
+        best = sorted(known, key=lambda number: (-known[number], number))
+        near = {
+            config_key(config): config
+            for leader in best[: self.leaders]
+            for config in _neighbours(facts.space, history.trials[leader].config, rng)
+        }
+        return {key: (own, encode(own)) for key, own in near.items() if key not in used}
+
+    def _ordered(
+        self,
+        history: History,
+        known: Mapping[int, float],
+        pool: Sequence[tuple[Config, Floats]],
     ) -> list[Config]:
-        """Returns new configurations: random ones, and the neighbours of the best prospects."""
-        space = history.facts.space
-        drawn: list[Config] = [sampled(space, rng) for _ in range(self.pool)]
-        if len(known) >= self.startup:
-            best = sorted(known, key=lambda number: (-known[number], number))
-            for number in best[: self.leaders]:
-                drawn += _neighbours(space, history.trials[number].config, rng)
-        used = {trial.key for trial in history.trials}
-        pool = {config_key(config): config for config in drawn}
-        return [config for key, config in pool.items() if key not in used]
+        """Sorts configurations by their expected improvement over the best prospect."""
+        if not pool:
+            return []
+        space, images, at = history.facts.space, history.facts.images, self.predictor.points
+        points = np.stack([at.of(history.trials[number], space) for number in known])
+        values = np.array([log_odds(mean, images) for mean in known.values()])
+        smooth = Smooth.fitted(points, values)
+        waiting = [
+            at.of(trial, space)
+            for trial in history.trials
+            if trial.number not in known and trial.in_space and not trial.is_failed
+        ]
+        if waiting:
+            # Whoever has not finished an epoch is taken to turn out as expected.
+            there = np.stack(waiting)
+            guesses = smooth.means_at(there)
+            smooth = Smooth.fitted(np.vstack([points, there]), np.concatenate([values, guesses]))
+        best = float(smooth.means_at(points).max())
+        means, variances = smooth.at(np.stack([point for _, point in pool]))
+        gains = _expected_improvement(means, np.sqrt(variances), best)
+        return [pool[int(place)][0] for place in np.argsort(-gains.round(12), kind="stable")]
 
 
-def _ordered(history: History, known: Mapping[int, float], pool: Sequence[Config]) -> list[Config]:
-    """Sorts configurations by their expected improvement over the best prospect."""
-    if not pool:
-        return []
-    encode, images = encoder(history.facts.space), history.facts.images
-    points = np.stack([encode(history.trials[number].config) for number in known])
-    values = np.array([log_odds(mean, images) for mean in known.values()])
-    smooth = Smooth.fitted(points, values)
-    waiting = [
-        encode(trial.config)
-        for trial in history.trials
-        if trial.number not in known and trial.in_space and not trial.is_failed
-    ]
-    if waiting:
-        # Whoever has not finished an epoch is taken to turn out as expected.
-        there = np.stack(waiting)
-        guesses = smooth.at(there)[0]
-        smooth = Smooth.fitted(np.vstack([points, there]), np.concatenate([values, guesses]))
-    best = float(smooth.at(points)[0].max())
-    means, variances = smooth.at(np.stack([encode(config) for config in pool]))
-    gains = _expected_improvement(means, np.sqrt(variances), best)
-    return [pool[int(place)] for place in np.argsort(-gains.round(12), kind="stable")]
+_Placed = dict[str, tuple[Config, Floats]]
+"""Configurations with their points, by their keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Random configurations, and what they were drawn for."""
+
+    seed: int
+    space: Space
+    placed: _Placed
 
 
 def _expected_improvement(means: Floats, spreads: Floats, best: float) -> Floats:

@@ -26,6 +26,11 @@ def encoder(space: Space) -> Callable[[Config], npt.NDArray[np.float64]]:
     return encode
 
 
+def point_of(config: Config, space: Space) -> npt.NDArray[np.float64]:
+    """Returns the point of one configuration."""
+    return encoder(space)(config)
+
+
 def _columns(dimension: Dimension) -> list[tuple[str, Callable[[Value], float], float]]:
     """Returns name, place of a value, and place where there is none."""
     if not isinstance(dimension, Choice):

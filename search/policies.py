@@ -8,6 +8,7 @@ from search.epoch_race import EpochsPolicy
 from search.errors import StudyError
 from search.fold_race import FoldsPolicy
 from search.policy import POLICIES, AbstractPolicy, FullPolicy
+from search.prediction import Predictor
 from search.race import RacePolicy
 from search.race_options import RaceOptions
 
@@ -38,6 +39,11 @@ def policy_for(name: str, options: Mapping[str, str] | None = None) -> AbstractP
         case "folds-aggressive":
             return FoldsPolicy(against="mean")
     raise StudyError(f"There is no policy {name!r}; there are: {', '.join(POLICIES)}.")
+
+
+def predictor_of(policy: AbstractPolicy) -> Predictor:
+    """Returns what predicts unfinished trials: the race's own, where there is a race."""
+    return policy.predictor if isinstance(policy, RacePolicy) else Predictor()
 
 
 def race_options(given: Mapping[str, str]) -> RaceOptions:

@@ -18,7 +18,8 @@ import numpy as np
 from search.chain import reached_at_the_end
 from search.fold_model import FoldModel
 from search.log_odds import Floats, log_odds
-from search.points import encoder
+from search.per_trial import PerTrial
+from search.points import point_of
 from search.records import Curve, Epoch, History, Trial
 from search.smoothing import Smooth
 from spaces.space import Config
@@ -92,6 +93,7 @@ class Predictor:
             measure: What stands for a trial before the last epoch; losses vary less.
         """
         self._measure = measure
+        self.points = PerTrial(point_of)
         self._seen: dict[int, _Seen] = {}
         self._facts: object = None
         self._last: tuple[list[_Seen], Mapping[int, Prediction]] = ([], {})
@@ -123,11 +125,10 @@ class Predictor:
         epochs, images = history.facts.epochs, fold_images(history)
         marks = milestones(epochs)
         curve = trial.curves[first_fold(trial)].epochs
-        point = encoder(history.facts.space)(trial.config) if known is None else known.point
         seen = _Seen(
             trial.config,
             trial.curves,
-            point,
+            self.points.of(trial, history.facts.space),
             tuple(
                 self._value(curve[mark - 1], images, is_last=mark == epochs)
                 for mark in marks
@@ -160,7 +161,7 @@ class Predictor:
         near = np.zeros(len(seen))
         if len(inside) > 1:
             starts = np.array([seen[i].marked[0] for i in inside])
-            near = Smooth.fitted(points[inside], starts).at(points)[0]
+            near = Smooth.fitted(points[inside], starts).means_at(points)
         ends, variances = reached_at_the_end(
             [own.marked for own in seen],
             np.column_stack([near, points]),

@@ -7,7 +7,7 @@ interrupted study proposes what an uninterrupted one would.
 
 import abc
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, final
 
@@ -20,7 +20,7 @@ from optuna.trial import TrialState as OptunaState
 
 from search.distributions import SamplerAxis
 from search.points import sampled
-from search.prediction import Prediction, predictions
+from search.prediction import Prediction, Predictor
 from search.quiet import quiet_optuna
 from search.records import History, Trial
 from search.seeds import Purpose, seed_for
@@ -65,11 +65,12 @@ class OptunaProposer(AbstractProposer):
 
     name: str
     sampler: SamplerFactory
+    predictor: Predictor = field(default_factory=Predictor, compare=False, repr=False)
 
     def propose(self, history: History, misfit: Misfit) -> Config | None:
         """Asks, with another seed each time, until the answer is new and fits."""
         space = history.facts.space
-        predicted = predictions(history)
+        predicted = self.predictor.predictions(history)
         view = [
             seen
             for trial in history.trials

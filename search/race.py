@@ -20,11 +20,13 @@ from dataclasses import dataclass, field
 from typing import final
 
 from search.drop_rule import DropRule
+from search.per_trial import PerTrial
 from search.policy import AbstractPolicy, Action, Allowance, Judge, Propose, Wait, going_on
 from search.prediction import Prediction, Predictor
 from search.race_options import RaceOptions
 from search.records import History, Job, Trial
 from search.rungs import Rungs
+from search.strata import stratum_of
 
 
 @final
@@ -34,6 +36,9 @@ class RacePolicy(AbstractPolicy):
 
     options: RaceOptions = field(default_factory=RaceOptions)
     predictor: Predictor = field(init=False, compare=False, repr=False)
+    strata: PerTrial[str] = field(
+        default_factory=lambda: PerTrial(stratum_of), init=False, compare=False, repr=False
+    )
     _looks: "list[tuple[History, _Race]]" = field(
         default_factory=list, init=False, compare=False, repr=False
     )
@@ -50,25 +55,25 @@ class RacePolicy(AbstractPolicy):
         First what is under way on a rung, then promotions (the highest rung first), the folds
         of cohorts that are all proposed, another trial, and last the folds of the others.
         """
-        race = _Race(
-            history, running, self.options, self.predictor, may_propose=allowance.may_propose
-        )
+        race = self._look(history, running, may_propose=allowance.may_propose)
         if not allowance.may_widen:
             return _first(race.to_a_complete_trial())
         return _first(race.actions())
 
     def leader(self, history: History) -> Trial | None:
         """Returns the trial with the best prospect."""
-        return _Race(
-            history, frozenset(), self.options, self.predictor, may_propose=False
-        ).leader()
+        return self._look(history).leader()
 
     def standing(self, history: History, trial: Trial) -> str | None:
         """Says why a trial waits: where it stands among those that reached its rung."""
         if not self._looks or self._looks[0][0] is not history:
-            race = _Race(history, frozenset(), self.options, self.predictor, may_propose=False)
-            self._looks[:] = [(history, race)]
+            self._looks[:] = [(history, self._look(history))]
         return self._looks[0][1].standing(trial)
+
+    def _look(
+        self, history: History, running: frozenset[Job] = frozenset(), *, may_propose: bool = False
+    ) -> "_Race":
+        return _Race(history, running, self, may_propose=may_propose)
 
 
 def _first(actions: Iterator[Action]) -> Action:
@@ -82,22 +87,21 @@ class _Race:
         self,
         history: History,
         running: frozenset[Job],
-        options: RaceOptions,
-        predictor: Predictor,
+        policy: RacePolicy,
         *,
         may_propose: bool,
     ) -> None:
         self._history = history
-        self._options = options
+        self._options = policy.options
         self._epochs = history.facts.epochs
         self._folds = history.facts.folds
         self._busy = {job.lane for job in running}
         self._active = {job.trial for job in running}
         self._may_propose = may_propose
         self._open = [trial for trial in history.trials if trial.verdict is None]
-        self._predictor = predictor
+        self._predictor = policy.predictor
         self._predicted: Mapping[int, Prediction] | None = None
-        self._rungs = Rungs(history, options, self._busy, self._mean)
+        self._rungs = Rungs(history, policy.options, self._busy, self._mean, policy.strata)
 
     # What may be done, in order
 
@@ -105,9 +109,10 @@ class _Race:
         """Yields what a free worker can do, the most useful first."""
         yield from self._started()
         yield from self._wanted_whole()
-        settled = self._may_propose and self._is_settled()
-        closing = not self._may_propose or settled
-        yield from self._promotions(closing=closing)
+        yield from self._promotions(closing=False)
+        closing = not self._may_propose or self._is_settled()
+        if closing:
+            yield from self._promotions(closing=True)
         cohorts = len(self._history.trials) // self._options.cohort
         yield from self._fold_race(self._history.trials if closing else self._cohorts(cohorts))
         if not closing:

@@ -17,6 +17,7 @@ from search.checkpoints import CheckpointFolder
 from search.driver import Driver
 from search.engine import AbstractEngine, Done, Outcome
 from search.memory import MemoryLedger
+from search.per_trial import PerTrial
 from search.policy import AbstractPolicy
 from search.proposals import AbstractProposer, Misfit
 from search.records import Budget, Epoch, Facts, History, Job
@@ -188,13 +189,14 @@ class _Snapped(AbstractProposer):
     def __init__(self, asked: AbstractProposer, recorded: Recorded) -> None:
         self._asked = asked
         self._recorded = recorded
+        self._rows = PerTrial(lambda config, _: recorded.index(config))
         self.name = asked.name
 
     def propose(self, history: History, misfit: Misfit) -> Config | None:
         used = frozenset(
             index
             for trial in history.trials
-            if (index := self._recorded.index(trial.config)) is not None
+            if (index := self._rows.of(trial, history.facts.space)) is not None
         )
         del misfit  # whatever was recorded fits
         wish = self._asked.propose(history, lambda _: None)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import final
 
+from search.per_trial import PerTrial
 from search.race_options import RaceOptions
 from search.records import Epoch, History, Trial
-from search.strata import stratum_of
 
 
 @final
@@ -23,6 +23,7 @@ class Rungs:
         options: RaceOptions,
         busy: set[tuple[int, int]],
         mean: Callable[[Trial], float],
+        strata: PerTrial[str],
     ) -> None:
         """Makes a look.
 
@@ -31,11 +32,13 @@ class Rungs:
             options: Constants of the race.
             busy: Trials and folds with a job in flight.
             mean: Predicts a trial's score.
+            strata: Names the stratum of a trial.
         """
         self._history = history
         self._options = options
         self._busy = busy
         self._mean = mean
+        self._strata = strata
         self._epochs = history.facts.epochs
         self._folds = history.facts.folds
         self.epochs_of = options.rungs_below(self._epochs)
@@ -61,13 +64,12 @@ class Rungs:
         if self._options.guard and index == 0:
             strata: dict[str, list[Trial]] = {}
             for trial in ranked:
-                strata.setdefault(stratum_of(trial.config, self._history.facts.space), []).append(
-                    trial
-                )
-            for own in strata.values():
-                left = any(self._has_left(trial, index) for trial in own)
-                if len(own) >= self._factor(index) and not left and own[0] not in chosen:
-                    chosen.append(own[0])
+                own = self._strata.of(trial, self._history.facts.space)
+                strata.setdefault(own, []).append(trial)
+            for kind in strata.values():
+                left = any(self._has_left(trial, index) for trial in kind)
+                if len(kind) >= self._factor(index) and not left and kind[0] not in chosen:
+                    chosen.append(kind[0])
         return chosen
 
     def _has_left(self, trial: Trial, index: int) -> bool:

@@ -3,6 +3,7 @@
 from search.errors import StudyError
 from search.grid import GridProposer
 from search.model_proposer import ModelProposer
+from search.prediction import Predictor
 from search.proposals import OPTUNA_SAMPLERS, AbstractProposer, OptunaProposer
 
 KERAS_TUNER_SAMPLERS = ("kt-random", "kt-grid", "kt-bayesian")
@@ -12,23 +13,28 @@ SAMPLERS = (*OPTUNA_SAMPLERS, "model", "grid", *KERAS_TUNER_SAMPLERS)
 """Every sampler by the name that `--sampler` takes."""
 
 
-def proposer(name: str) -> AbstractProposer:
+def proposer(name: str, predictor: Predictor | None = None) -> AbstractProposer:
     """Returns the sampler called `name`.
+
+    Args:
+        name: One of `SAMPLERS`.
+        predictor: Says what unfinished trials would score; the policy's own, so that both see
+            the same and nothing is computed twice.
 
     Raises:
         StudyError: there is none; Keras Tuner's Hyperband is refused with the reason.
     """
     if name in OPTUNA_SAMPLERS:
-        return OptunaProposer(name, OPTUNA_SAMPLERS[name])
+        return OptunaProposer(name, OPTUNA_SAMPLERS[name], predictor or Predictor())
     if name == "model":
-        return ModelProposer()
+        return ModelProposer(predictor=predictor or Predictor())
     if name == "grid":
         return GridProposer()
     if name in KERAS_TUNER_SAMPLERS:
         # Keras Tuner imports TensorFlow: only who asks for its oracles waits for it.
         from search.keras_tuner_oracles import KerasTunerProposer  # noqa: PLC0415
 
-        return KerasTunerProposer(name)
+        return KerasTunerProposer(name, predictor or Predictor())
     if name in {"kt-hyperband", "hyperband"}:
         raise StudyError(
             "Keras Tuner's Hyperband decides itself how many epochs a trial gets, so its trials "

@@ -7,6 +7,7 @@ References:
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 
 from search.log_odds import Floats
 
@@ -37,7 +38,9 @@ class Smooth:
     """Variance that no neighbour explains: noise, and what is a configuration's alone."""
 
     centre: float
-    inverse: Floats
+    lower: Floats
+    """Cholesky factor of the covariance."""
+
     weights: Floats
 
     @classmethod
@@ -55,18 +58,9 @@ class Smooth:
         centre, total = float(y.mean()), max(float(y.var()), _LEAST)
         gaps = _distances(x, x)
         length, share = _chosen(gaps[:ENOUGH, :ENOUGH], y[:ENOUGH] - centre, total)
-        lower = np.linalg.cholesky(_covariance(gaps, total, length, share))
-        half_inverse = np.linalg.inv(lower)
-        inverse = half_inverse.T @ half_inverse
-        return cls(
-            x,
-            length,
-            total * (1 - share),
-            total * share,
-            centre,
-            inverse,
-            inverse @ (y - centre),
-        )
+        factor = cho_factor(_covariance(gaps, total, length, share), lower=True)
+        weights = cho_solve(factor, y - centre)
+        return cls(x, length, total * (1 - share), total * share, centre, factor[0], weights)
 
     def at(self, points: Floats) -> tuple[Floats, Floats]:
         """Returns mean and variance of the smooth part, without `own`.
@@ -75,10 +69,23 @@ class Smooth:
             points: (m, d).
             result: twice (m,).
         """
-        cross = self.signal * _matern(_distances(points, self.points) / self.length)
+        cross = self._cross(points)
         means = self.centre + cross @ self.weights
-        variances = self.signal - ((cross @ self.inverse) * cross).sum(axis=1)
+        half = solve_triangular(self.lower, cross.T, lower=True)
+        variances = self.signal - (half**2).sum(axis=0)
         return means, np.maximum(variances, _LEAST)
+
+    def means_at(self, points: Floats) -> Floats:
+        """Returns the mean alone, which takes far less time.
+
+        Shapes:
+            points: (m, d).
+            result: (m,).
+        """
+        return np.asarray(self.centre + self._cross(points) @ self.weights)
+
+    def _cross(self, points: Floats) -> Floats:
+        return np.asarray(self.signal * _matern(_distances(points, self.points) / self.length))
 
 
 def _chosen(gaps: Floats, y: Floats, total: float) -> tuple[float, float]:
@@ -86,8 +93,8 @@ def _chosen(gaps: Floats, y: Floats, total: float) -> tuple[float, float]:
     best, kept = -np.inf, (LENGTHS[0], OWN_SHARES[0])
     for length in LENGTHS:
         for share in OWN_SHARES:
-            lower = np.linalg.cholesky(_covariance(gaps, total, length, share))
-            half = np.linalg.solve(lower, y)
+            lower = cholesky(_covariance(gaps, total, length, share), lower=True)
+            half = solve_triangular(lower, y, lower=True)
             likelihood = -0.5 * float(half @ half) - float(np.log(np.diag(lower)).sum())
             if likelihood > best:
                 best, kept = likelihood, (length, share)

@@ -15,7 +15,7 @@ from search.driver import Driver
 from search.engine import AbstractEngine, InlineEngine
 from search.errors import EnvironmentChanged, StudyError
 from search.folds import Fold, Ints, folds_sha256, stratified_folds
-from search.policies import policy_for
+from search.policies import policy_for, predictor_of
 from search.proposals import AbstractProposer
 from search.records import Budget, Facts
 from search.samplers import proposer
@@ -193,10 +193,12 @@ def driver_for(  # noqa: PLR0913 - each is a part that the caller chooses
     caller's own.
     """
     facts = ledger.history.facts
+    policy = policy_for(facts.policy, facts.race)
+    asked = asked or proposer(facts.sampler, predictor_of(policy))
     return Driver(
         ledger=ledger,
-        policy=policy_for(facts.policy, facts.race),
-        candidates=Candidates(asked or proposer(facts.sampler), size_of, baselines),
+        policy=policy,
+        candidates=Candidates(asked, size_of, baselines),
         engine=engine,
         checkpoints=CheckpointFolder(folder / "checkpoints"),
         listen=listen,
