@@ -13,7 +13,7 @@ from search.model_proposer import ModelProposer
 from search.points import encoder, sampled
 from search.policies import policy_for, predictor_of
 from search.proposals import AbstractProposer
-from search.records import Budget, Curve, Facts, History, Trial, TrialState, Verdict
+from search.records import Budget, Curve, Epoch, Facts, History, Trial, TrialState, Verdict
 from search.samplers import proposer
 from search.testing import SMALL_SPACE, facts, history, rebuilt, trial
 from spaces.cnn_space import CNN_SPACE
@@ -207,12 +207,16 @@ def test_samplers_see_what_the_race_predicts(sampler: str) -> None:
     """By accuracy the last trials are the best ones, by loss the first: two other proposals."""
     study = facts(images=5000, folds=2, epochs=4, sampler=sampler)
     past = history(study, budget=Budget(trials=30))
-    for number in range(15):
-        accuracy = 0.9 + 0.005 * number
-        epoch = replace(
-            trial(number, study, [[accuracy], []]).curves[0].epochs[0], valid_loss=accuracy
+    for number in range(16):
+        value = 0.9 + 0.005 * number  # of both: better by accuracy is worse by loss
+        epoch = Epoch(
+            valid_accuracy=value,
+            valid_loss=value,
+            train_accuracy=value,
+            train_loss=value,
+            seconds=1.0,
         )
-        config = {"width": 4 * number + 1, "rate": 10 ** (-1 - number / 5)}
+        config = {"width": 4 * number + 1, "rate": 10 ** (-1 - number / 6)}
         curves = (Curve((epoch,)), Curve())
         past = past.with_trial(replace(trial(number, study), config=config, curves=curves))
 
