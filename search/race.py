@@ -114,7 +114,8 @@ class _Race:
         if closing:
             yield from self._promotions(closing=True)
         cohorts = len(self._history.trials) // self._options.cohort
-        yield from self._fold_race(self._history.trials if closing else self._cohorts(cohorts))
+        raced = self._history.trials if closing else self._cohorts(cohorts)
+        yield from self._fold_race(raced, closing=closing)
         if not closing:
             yield Propose()
         elif not self._busy:  # if nothing else led to a complete trial
@@ -175,7 +176,7 @@ class _Race:
     def _cohorts(self, count: int) -> Sequence[Trial]:
         return self._history.trials[: count * self._options.cohort]
 
-    def _fold_race(self, trials: Sequence[Trial]) -> Iterator[Action]:
+    def _fold_race(self, trials: Sequence[Trial], *, closing: bool) -> Iterator[Action]:
         """Yields verdicts on the hopeless, then the folds of the most promising."""
         rivals = [
             trial
@@ -202,6 +203,9 @@ class _Race:
                 yield from jobs
             elif alone:
                 yield from jobs[:1]
+        if closing:  # nobody has anything better to do, and the end comes sooner
+            for trial in hopeful:
+                yield from self._jobs_of(trial)
 
     def _jobs_of(self, trial: Trial) -> Iterator[Action]:
         """Yields what a trial lacks of its cross-validation, the first fold first."""

@@ -313,7 +313,7 @@ def test_the_folds_of_a_cohort_open_when_all_of_it_is_proposed() -> None:
     assert policy.next(past, frozenset(), ALL) == Propose()
     past = past.with_trial(trial(2, study, [[0.1]])).with_trial(trial(3, study, whole))
     assert lanes(given_out(policy, past)) == [(0, 1), (0, 2), (1, 1)]
-    assert lanes(given_out(policy, past, CLOSING)) == [(0, 1), (0, 2), (1, 1), (3, 1)]
+    assert lanes(given_out(policy, past, CLOSING)[:4]) == [(0, 1), (0, 2), (1, 1), (3, 1)]
 
 
 def test_rotating_cohorts_begin_with_another_fold() -> None:
@@ -333,14 +333,29 @@ def test_rotating_cohorts_begin_with_another_fold() -> None:
 
 
 def test_without_an_incumbent_the_leader_gets_all_folds() -> None:
-    """Its rivals get one each: that one may already decide against them."""
+    """Its rivals get one each: that one may already decide against them. Then the rest."""
     study, policy = facts(folds=4), race(cohort=1)
     past = history(study, *(trial(n, study, [[0.1, 0.2, 0.3, 0.5 + 0.1 * n]]) for n in range(3)))
 
     jobs = given_out(policy, past, CLOSING)
 
-    assert lanes(jobs) == [(2, 1), (2, 2), (2, 3), (1, 1), (0, 1)]
+    assert lanes(jobs[:5]) == [(2, 1), (2, 2), (2, 3), (1, 1), (0, 1)]
+    assert lanes(jobs[5:]) == [(1, 2), (1, 3), (0, 2), (0, 3)]
     assert {job.stop for job in jobs} == {4}
+
+
+def test_rivals_get_one_fold_each_as_long_as_there_is_something_to_propose() -> None:
+    """Further folds would be a guess that a new trial is better than."""
+    study, policy = facts(folds=4), race(cohort=1)
+    best = trial(0, study, [[0.1, 0.2, 0.3, 0.9]] * 4)
+    past = history(study, best, trial(1, study, [[0.1, 0.2, 0.3, 0.9]]), trial(2, study))
+    past = past.with_trial(replace(past.trials[2], verdict=FAILED))
+
+    jobs = given_out(policy, past)
+
+    assert lanes(jobs) == [(1, 1)]
+    assert policy.next(past, frozenset(jobs), ALL) == Propose()
+    assert lanes(given_out(policy, past, CLOSING)) == [(1, 1), (1, 2), (1, 3)]
 
 
 def test_the_most_promising_rival_comes_first_and_each_has_one_job() -> None:
@@ -355,7 +370,10 @@ def test_the_most_promising_rival_comes_first_and_each_has_one_job() -> None:
         trial(4, study, [[0.991]], macs=1000),
     )
 
-    assert lanes(given_out(policy, past, CLOSING)) == [(3, 1), (4, 1), (1, 1), (2, 1)]
+    jobs = given_out(policy, past, CLOSING)
+
+    assert lanes(jobs[:4]) == [(3, 1), (4, 1), (1, 1), (2, 1)]
+    assert lanes(jobs[4:]) == [(3, 2), (4, 2), (1, 2), (2, 2)]
 
 
 def test_several_workers_never_share_a_fold() -> None:
@@ -371,7 +389,7 @@ def test_several_workers_never_share_a_fold() -> None:
 
     jobs = given_out(policy, past, CLOSING)
 
-    assert len(set(lanes(jobs))) == len(jobs) == 5
+    assert len(set(lanes(jobs))) == len(jobs) == 6
     assert policy.next(past, frozenset(jobs), CLOSING) == Wait()
 
 
