@@ -35,7 +35,7 @@ def place_at(url: str) -> AbstractPlace:
     path = url.removeprefix(_SQLITE)
     if not url.startswith(_SQLITE) or not path or "?" in path:
         raise PlaceError(
-            f"A storage is postgresql://USER:PASSWORD@HOST:PORT/DATABASE or sqlite:///PATH (four "
+            f"A storage is postgresql://USER@HOST:PORT/DATABASE or sqlite:///PATH (four "
             f"slashes for an absolute path), got {hidden(url)!r}.",
             _CURE,
         )
@@ -56,7 +56,7 @@ def _server(url: str) -> AbstractPlace:
         return PostgresServer(PostgresUrl.parse(url))
     except ValueError as error:
         raise PlaceError(
-            f"A PostgreSQL storage is postgresql://USER:PASSWORD@HOST:PORT/DATABASE; {error}, got "
+            f"A PostgreSQL storage is postgresql://USER@HOST:PORT/DATABASE; {error}, got "
             f"{hidden(url)!r}.",
             f"{_CURE}\n@, / and other signs in a password are written as %40, %2F and so on",
         ) from None
