@@ -24,8 +24,8 @@ def machine_lines(results: Path, place: AbstractPlace | None = None) -> Iterator
     for name, value in current_environment().items():
         yield f"{name:<13} {value}"
     yield f"{'sqlite':<13} {sqlite3.sqlite_version}"
-    place = next(folder for folder in (results, *results.absolute().parents) if folder.is_dir())
-    free = shutil.disk_usage(place).free / 2**30
+    there = next(folder for folder in (results, *results.absolute().parents) if folder.is_dir())
+    free = shutil.disk_usage(there).free / 2**30
     yield f"{'disk':<13} {free:.1f} GiB free for {results}"
     images, dataset = development("mnist-5k")
     yield f"{'mnist-5k':<13} {len(images)} development images, {dataset.sha256[:12]}, whole"

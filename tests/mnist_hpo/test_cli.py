@@ -22,7 +22,10 @@ from spaces.errors import ImpossibleModel, SpaceError
 Run = Callable[..., Any]
 Fresh = Callable[..., subprocess.CompletedProcess[str]]
 
-HEAVY = ("tensorflow", "keras", "keras_tuner", "optuna", "dask", "distributed", "sklearn", "numpy")
+HEAVY = (
+    *("tensorflow", "keras", "keras_tuner", "optuna", "dask", "distributed", "sklearn", "numpy"),
+    *("sqlalchemy", "psycopg"),
+)
 
 RUN_AND_TELL = """
 import json, sys
