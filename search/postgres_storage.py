@@ -8,7 +8,7 @@ as well and its commit fails.
 import secrets
 import time
 from collections.abc import Callable
-from typing import TypeVar, final
+from typing import Any, TypeVar, final
 
 import psycopg
 from optuna.exceptions import OptunaError
@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool
 
 from search.errors import LedgerError, StudyOwned
 from search.postgres_connection import Unanswered, connect, detail_of
@@ -166,18 +167,24 @@ def open_storage(url: PostgresUrl) -> RDBStorage:
     with connect(url, name="mnist-hpo schema", autocommit=True) as connection:
         # Two studies started at once in an empty database would both create its tables.
         connection.execute("SELECT pg_advisory_lock(%s)", (key_of("the tables"),))
-        return RDBStorage(
-            "postgresql+psycopg://",
-            engine_kwargs={"creator": lambda: _writing(url), "pool_pre_ping": True},
-        )
+        pool = QueuePool(lambda: _writing(url), pre_ping=True)
+        try:
+            return RDBStorage("postgresql+psycopg://", engine_kwargs={"pool": pool})
+        except BaseException:
+            pool.dispose()  # there is no storage that could be closed
+            raise
 
 
-def _writing(url: PostgresUrl) -> psycopg.Connection[tuple[object, ...]]:
+def _writing(url: PostgresUrl) -> Any:  # noqa: ANN401 - SQLAlchemy's protocol is not psycopg's
     connection = connect(url, name="mnist-hpo writer")
-    # A server may be set to acknowledge before it has written. Stricter settings stay.
-    connection.execute(
-        "SELECT set_config('synchronous_commit', 'on', false) "
-        "WHERE current_setting('synchronous_commit') = 'off'"
-    )
-    connection.commit()
+    try:
+        # A server may be set to acknowledge before it has written. Stricter settings stay.
+        connection.execute(
+            "SELECT set_config('synchronous_commit', 'on', false) "
+            "WHERE current_setting('synchronous_commit') = 'off'"
+        )
+        connection.commit()
+    except BaseException:
+        connection.close()
+        raise
     return connection

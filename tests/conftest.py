@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]  # distributed brings it, nobody its stubs
 import pytest
 
 PASSWORD = "Zq7%vX/9@k " + secrets.token_hex(6)
