@@ -86,7 +86,7 @@ _RULES: tuple[tuple[type[Exception], int, str | Callable[[Exception], str]], ...
         LedgerError,
         3,
         (
-            "check that the path is right, can be read and written, and that the disk has room\n"
+            "check that the path or server is right, can be read and written, and has room\n"
             "mnist-hpo doctor        checks the disk and the studies"
         ),
     ),

@@ -16,13 +16,6 @@ _SETTINGS = {
     "tcp_user_timeout": "20000",
 }
 
-_SERVER_SETTINGS = (
-    "tcp_keepalives_idle=10",
-    "tcp_keepalives_interval=5",
-    "tcp_keepalives_count=3",
-)
-"""The server looks, too: the lock of a machine that lost its power is free in half a minute."""
-
 
 class Unanswered(Exception):  # noqa: N818 - reads as what it says
     """The server did not answer, or broke off: the same thing may work in a moment."""
@@ -39,10 +32,8 @@ def connect(url: PostgresUrl, *, name: str, autocommit: bool = False) -> Connect
     Raises:
         psycopg.Error: the server does not answer or refuses us.
     """
-    own = dict(url.arguments())
-    server = " ".join([*(f"-c {setting}" for setting in _SERVER_SETTINGS), own.pop("options", "")])
     return psycopg.connect(
-        **{**_SETTINGS, **own, "options": server.strip(), "application_name": name},
+        **{**_SETTINGS, **url.arguments(), "application_name": name},
         autocommit=autocommit,
         prepare_threshold=None,  # a pooler between us and the server may not know statements
     )

@@ -22,6 +22,13 @@ _PREFIX = "mnist-hpo "
 _LONGEST_NAME = 63
 """Bytes of an application's name that the server keeps."""
 
+_KEEPALIVES = """
+    SELECT set_config('tcp_keepalives_idle', '10', false),
+           set_config('tcp_keepalives_interval', '5', false),
+           set_config('tcp_keepalives_count', '3', false)
+"""
+"""The server looks, too: the lock of a machine without power is free in half a minute."""
+
 _HOLDER = """
     SELECT l.pid, a.application_name, a.backend_start
     FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
@@ -120,6 +127,7 @@ class AdvisoryLock(AbstractLock):
     def _take(self, lost: int | None = None) -> None:
         connection = connect(self._url, name=self._name, autocommit=True)
         try:
+            connection.execute(_KEEPALIVES)
             (taken,) = connection.execute(
                 "SELECT pg_try_advisory_lock(%s)", (key_of(self._study),)
             ).fetchone() or (False,)

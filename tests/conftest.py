@@ -129,6 +129,11 @@ class Server:
             "postgresql", "tester", PASSWORD, "127.0.0.1", self.port, database
         ).render_as_string(hide_password=False)
 
+    def socket_url(self, url: str) -> str:
+        """Returns the URL of the same database by the server's socket; no password is asked."""
+        name = url.rpartition("/")[2]
+        return f"postgresql://tester@/{name}?host={self._folder}&port={self.port}"
+
 
 def _exists(name: str) -> bool:
     try:

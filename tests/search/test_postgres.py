@@ -123,6 +123,19 @@ def test_a_reader_cannot_write(place: AbstractPlace) -> None:
         db.rows("DELETE FROM studies")
 
 
+def test_a_server_can_be_reached_by_its_socket(server: Any, database: str) -> None:
+    """It is the same place: one owner, whichever way leads there."""
+    place = place_at(server.socket_url(database))
+
+    with closing(started(place)) as ledger:
+        ledger.add(trial(0, STUDY))
+        with pytest.raises(StudyOwned):
+            Ledger.open(place_at(database), "demo")
+
+    assert not place.has_password
+    assert reader.read(place_at(database), "demo").history == ledger.history
+
+
 def test_several_studies_live_in_one_database(place: AbstractPlace) -> None:
     """Each has its own owner, and its own numbers."""
     with (
