@@ -76,6 +76,8 @@ class AdvisoryLock(AbstractLock):
         self._study = study
         self._name = f"{_PREFIX}pid {os.getpid()} on {socket.gethostname()}"[:_LONGEST_NAME]
         self._connection: Connection | None = None
+        self._lost: int | None = None
+        """The server's number of our session that broke off, until the lock is ours again."""
 
     def acquire(self) -> Self:
         try:
@@ -103,10 +105,11 @@ class AdvisoryLock(AbstractLock):
         """
         if self._is_held():
             return False
-        lost = None if self._connection is None else self._connection.info.backend_pid
+        if self._connection is not None:
+            self._lost = self._connection.info.backend_pid
         self.release()
         try:
-            self._take(lost)
+            self._take()
         except psycopg.Error as error:
             raise Unanswered(detail_of(error, self._url)) from None
         return True
@@ -124,7 +127,7 @@ class AdvisoryLock(AbstractLock):
             return False
         return holder is not None and holder[0] == self._connection.info.backend_pid
 
-    def _take(self, lost: int | None = None) -> None:
+    def _take(self) -> None:
         connection = connect(self._url, name=self._name, autocommit=True)
         try:
             connection.execute(_KEEPALIVES)
@@ -132,15 +135,15 @@ class AdvisoryLock(AbstractLock):
                 "SELECT pg_try_advisory_lock(%s)", (key_of(self._study),)
             ).fetchone() or (False,)
             if not taken:
-                self._refuse(connection, lost)
+                self._refuse(connection)
         except BaseException:
             connection.close()
             raise
-        self._connection = connection
+        self._connection, self._lost = connection, None
 
-    def _refuse(self, connection: Connection, lost: int | None) -> None:
+    def _refuse(self, connection: Connection) -> None:
         holder = _holder(connection, self._study)
-        if holder is not None and (holder[0], holder[1]) == (lost, self._name):
+        if holder is not None and (holder[0], holder[1]) == (self._lost, self._name):
             # The server has not noticed yet that our former session is cut off.
             raise psycopg.OperationalError("our lost session still has the study's lock")
         raise StudyOwned(self._study, owner_in(connection, self._study) or "another process")

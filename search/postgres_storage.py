@@ -46,6 +46,7 @@ class PostgresWriter(AbstractWriter):
         self._study = study
         self._patience = patience
         self._signature: str | None = None
+        self._doubtful = False
         self._taken_over: StudyOwned | None = None
         try:
             self._storage = open_storage(url)
@@ -104,8 +105,11 @@ class PostgresWriter(AbstractWriter):
         if self._taken_over is not None:
             raise self._taken_over
         try:
-            if self._lock.retake() and self._signature is not None:
+            # The doubt outlives a check that the server broke off.
+            self._doubtful |= self._lock.retake()
+            if self._doubtful and self._signature is not None:
                 self._check_signature(connection)
+            self._doubtful = False
         except StudyOwned as error:
             self._taken_over = error
             raise
@@ -166,6 +170,7 @@ def open_storage(url: PostgresUrl) -> RDBStorage:
     """
     with connect(url, name="mnist-hpo schema", autocommit=True) as connection:
         # Two studies started at once in an empty database would both create its tables.
+        connection.execute("SELECT set_config('lock_timeout', '60s', false)")
         connection.execute("SELECT pg_advisory_lock(%s)", (key_of("the tables"),))
         pool = QueuePool(lambda: _writing(url), pre_ping=True)
         try:

@@ -1,5 +1,6 @@
 """What differs on a PostgreSQL server: readers, the lock, and a server that goes away."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -20,6 +21,9 @@ from search.places import place_at
 from search.records import Budget, Epoch, Job
 from search.store import Ledger
 from search.testing import facts, trial
+
+psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
+from search.postgres_connection import Unanswered  # noqa: E402 - needs psycopg
 
 ROOT = Path(search.__file__).parents[1]
 STUDY = facts()
@@ -248,6 +252,58 @@ def test_a_study_that_had_another_owner_meanwhile_is_not_written(
             ledger.add(trial(0, STUDY))
 
         assert reader.read(place, "demo").history == other.history
+
+
+def test_the_doubt_outlives_a_check_that_was_broken_off(
+    server: Any, place: AbstractPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock is ours again by then, and the study may still have had another owner."""
+    with closing(started(place)) as ledger:
+        server.restart()
+        with closing(Ledger.open(place, "demo")) as other:
+            other.add(trial(0, STUDY))
+        writer: Any = ledger._writer
+        check, broken = writer._check_signature, iter([True])
+
+        def breaking(connection: Any) -> None:
+            if next(broken, False):
+                raise Unanswered("gone")
+            check(connection)
+
+        monkeypatch.setattr(writer, "_check_signature", breaking)
+
+        with pytest.raises(StudyOwned, match="while its lock was lost"):
+            ledger.add(trial(0, STUDY))
+
+
+class CutOff:
+    """Our end of a session that the server still believes in."""
+
+    def __init__(self, session: Any) -> None:
+        self.info = session.info
+
+    def execute(self, *_: object) -> None:
+        raise psycopg.OperationalError("the connection is lost")
+
+    def close(self) -> None: ...
+
+
+def test_our_own_lost_session_is_waited_for_and_no_rival(place: AbstractPlace) -> None:
+    """The network broke, and the server has not noticed yet."""
+    lock: Any = place.lock("demo").acquire()
+    session = lock._connection
+    lock._connection = CutOff(session)
+
+    for _ in range(2):
+        with pytest.raises(Unanswered, match="our lost session"):
+            lock.retake()
+    session.close()
+    while True:  # until the server notices
+        with contextlib.suppress(Unanswered):
+            assert lock.retake()
+            break
+
+    lock.release()
 
 
 def test_a_session_that_was_ended_alone_takes_its_lock_again(
