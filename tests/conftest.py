@@ -27,9 +27,9 @@ class Server:
         self._binaries = binaries
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        # PostgreSQL refuses to run as root.
-        self._user = next(name for name in ("postgres", "nobody") if _exists(name))
-        self._user_options: dict[str, Any] = {"user": self._user} if os.geteuid() == 0 else {}
+        self._as_user: dict[str, Any] = {}
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            self._as_user["user"] = next(own for own in ("postgres", "nobody") if _exists(own))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
@@ -38,9 +38,9 @@ class Server:
     def _initialise(self) -> None:
         password = self._folder / "password"
         password.write_text(PASSWORD)
-        if self._user_options:
-            for place in (self._folder, password):
-                shutil.chown(place, self._user)
+        for place in (self._folder, password):
+            if self._as_user:
+                shutil.chown(place, **self._as_user)
         self._run(
             *("initdb", "-D", self._folder / "data", "-U", "tester", "-E", "UTF8"),
             *("--no-locale", "--auth-local=trust", "--auth-host=scram-sha-256"),
@@ -53,7 +53,7 @@ class Server:
             check=True,
             capture_output=True,
             cwd=self._folder,
-            **self._user_options,
+            **self._as_user,
         )
 
     def start(self) -> None:
@@ -68,7 +68,7 @@ class Server:
                     ],
                     stderr=log,
                     cwd=self._folder,
-                    **self._user_options,
+                    **self._as_user,
                 )
             # After a kill -9 the sessions of the former server may still be ending.
             while self._process.poll() is None:
