@@ -11,52 +11,57 @@ from search import reader
 from search.checkpoints import CheckpointFolder
 from search.environment import current_environment, differences
 from search.errors import StudyOwned
-from search.lock import StudyLock
+from search.place import AbstractPlace
 from search.records import History
 
 
-def machine_lines(results: Path) -> Iterator[str]:
-    """Yields versions, processor, disk and data, a line each."""
+def machine_lines(results: Path, place: AbstractPlace | None = None) -> Iterator[str]:
+    """Yields versions, processor, disk, data and the storage asked for, a line each.
+
+    Raises:
+        LedgerError: the storage does not answer.
+    """
     for name, value in current_environment().items():
         yield f"{name:<13} {value}"
     yield f"{'sqlite':<13} {sqlite3.sqlite_version}"
-    place = next(folder for folder in (results, *results.absolute().parents) if folder.is_dir())
-    free = shutil.disk_usage(place).free / 2**30
+    there = next(folder for folder in (results, *results.absolute().parents) if folder.is_dir())
+    free = shutil.disk_usage(there).free / 2**30
     yield f"{'disk':<13} {free:.1f} GiB free for {results}"
     images, dataset = development("mnist-5k")
     yield f"{'mnist-5k':<13} {len(images)} development images, {dataset.sha256[:12]}, whole"
+    if place is not None:
+        yield f"{'storage':<13} {place.about()}"
 
 
-def study_lines(ledger: Path, study: str, folder: Path) -> Iterator[str]:
+def study_lines(place: AbstractPlace, study: str, folder: Path) -> Iterator[str]:
     """Yields what is known of a study's health, a line each.
 
     Raises:
         StorageError: the database is damaged.
     """
-    with reader.connected(ledger, study) as db:
-        problems = [row[0] for row in db.execute("PRAGMA integrity_check(5)")]
-        history = reader.load(db, ledger, study)
-    if problems != ["ok"]:
+    problems = place.damage(study, thorough=True)
+    if problems:
         raise StorageError(
-            f"The ledger {ledger} is damaged: {'; '.join(problems)}.",
+            f"The ledger {place} is damaged: {'; '.join(problems)}.",
             "restore it from a copy; what it still holds can be read by `mnist-hpo show`",
         )
+    history = reader.read(place, study).history
     trained = sum(trial.fold_epochs for trial in history.trials)
     yield f"ledger        whole: {len(history.trials)} trials, {trained} fold-epochs"
     drift = differences(history.facts.environment, current_environment())
     yield f"environment   {'the one it began with' if not drift else 'differs'}"
     for line in drift:
         yield f"              {line}"
-    yield f"checkpoints   {_swept(ledger, study, folder, history)}"
+    yield f"checkpoints   {_swept(place, study, folder, history)}"
 
 
-def _swept(ledger: Path, study: str, folder: Path, history: History) -> str:
+def _swept(place: AbstractPlace, study: str, folder: Path, history: History) -> str:
     """Removes files that no trial goes on from, if nobody owns the study."""
     checkpoints = folder / "checkpoints"
     if not checkpoints.is_dir():
         return "none"
     try:
-        with StudyLock(reader.lock_path(ledger, study), study):
+        with place.lock(study):
             removed = CheckpointFolder(checkpoints).sweep(history.trials, history.facts.epochs)
     except StudyOwned as error:
         return f"not touched: {error}"

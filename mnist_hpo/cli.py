@@ -119,26 +119,29 @@ def _report(error: Exception) -> int:
     """Tells a person what went wrong and what to type."""
     # Only here: a run without errors need not import what explains them.
     from mnist_hpo.exits import explain  # noqa: PLC0415 - see above
+    from mnist_hpo.redaction import redacted  # noqa: PLC0415 - likewise
 
     exit_ = explain(error)
+    trace = redacted("".join(traceback.format_exception(error)))
     if os.environ.get("MNIST_HPO_DEBUG"):
-        traceback.print_exception(error, file=sys.stderr)
+        click.echo(trace, nl=False, err=True)
     if exit_ is None:
-        click.echo(f"error: a bug in {PROGRAM}: {type(error).__name__}: {error}", err=True)
-        click.echo(f"help:  please report it, with {_crash_log(error)}", err=True)
+        message = redacted(f"{type(error).__name__}: {error}")
+        click.echo(f"error: a bug in {PROGRAM}: {message}", err=True)
+        click.echo(f"help:  please report it, with {_crash_log(trace)}", err=True)
         return _BUG
-    click.echo(f"error: {exit_.message}", err=True)
-    click.echo("help:  " + exit_.help.replace("\n", "\n       "), err=True)
+    click.echo(f"error: {redacted(exit_.message)}", err=True)
+    click.echo("help:  " + redacted(exit_.help).replace("\n", "\n       "), err=True)
     return exit_.code
 
 
-def _crash_log(error: Exception) -> str:
+def _crash_log(trace: str) -> str:
     """Writes the traceback to a file and returns its path, or words if that fails, too."""
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix=f"{PROGRAM}-crash-", suffix=".log", delete=False, encoding="utf-8"
         ) as file:
-            traceback.print_exception(error, file=file)
+            file.write(trace)
     except OSError:
         return "the traceback that MNIST_HPO_DEBUG=1 shows"
     return file.name

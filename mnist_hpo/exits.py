@@ -11,6 +11,7 @@ from search.errors import (
     EnvironmentChanged,
     FoldError,
     LedgerError,
+    PlaceError,
     SearchError,
     StudyError,
     StudyOwned,
@@ -66,6 +67,10 @@ def _help_of_owned(error: Exception) -> str:
     )
 
 
+def _help_of_place(error: Exception) -> str:
+    return error.cure if isinstance(error, PlaceError) else "mnist-hpo search --help"
+
+
 _RULES: tuple[tuple[type[Exception], int, str | Callable[[Exception], str]], ...] = (
     (UnknownStudy, 2, _help_of_unknown),
     (
@@ -73,6 +78,7 @@ _RULES: tuple[tuple[type[Exception], int, str | Callable[[Exception], str]], ...
         2,
         "mnist-hpo search --study NAME        start another study; this one stays as it is",
     ),
+    (PlaceError, 2, _help_of_place),
     (FoldError, 2, "take fewer folds (--folds), or a dataset with more images of each class"),
     (TableError, 2, "docs/tables.md describes tables and grids"),
     (SpaceError, 2, "mnist-hpo search --help        explains --space, --set and --fix"),
@@ -80,7 +86,7 @@ _RULES: tuple[tuple[type[Exception], int, str | Callable[[Exception], str]], ...
         LedgerError,
         3,
         (
-            "check that the path is right, can be read and written, and that the disk has room\n"
+            "check that the path or server is right, can be read and written, and has room\n"
             "mnist-hpo doctor        checks the disk and the studies"
         ),
     ),

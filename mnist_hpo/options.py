@@ -4,9 +4,12 @@ import math
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from mnist_hpo.storage import Storage
 
 DEFAULT_RESULTS = Path("results")
 
@@ -36,11 +39,27 @@ def storage_option(command: _Command) -> _Command:
     """Adds `--storage URL`."""
     return click.option(
         "--storage",
+        callback=_storage,
         envvar="MNIST_HPO_STORAGE",
         show_envvar=True,
         metavar="URL",
-        help="sqlite:///PATH, one ledger for several studies.  [default: a file a study]",
+        help="postgresql://USER@HOST:PORT/DATABASE or sqlite:///PATH: one database for the "
+        "ledgers of several studies. A password belongs in the environment or in ~/.pgpass. "
+        " [default: a file a study]",
     )(command)
+
+
+def _storage(context: click.Context, option: click.Parameter, url: str | None) -> "Storage | None":
+    """Reads the URL at the door: nothing behind it has a password that it could show."""
+    if url is None or context.resilient_parsing:
+        return None
+    from mnist_hpo.storage import Storage  # noqa: PLC0415 - help waits for no SQL
+
+    source = context.get_parameter_source(option.name or "")
+    storage = Storage.at(url, typed=source is click.core.ParameterSource.COMMANDLINE)
+    if storage.warning:
+        click.echo(storage.warning, err=True)
+    return storage
 
 
 def color_option(command: _Command) -> _Command:
@@ -139,14 +158,11 @@ def show_options(command: _Command) -> _Command:
     return color_option(command)
 
 
-def command_line(*words: object, results: Path, storage: str | None) -> str:
-    """Returns a command to type that finds the same studies as this one did.
-
-    A storage has no place for a password yet, so it can be repeated as it is.
-    """
+def command_line(*words: object, results: Path, storage: "Storage | None") -> str:
+    """Returns a command to type that finds the same studies as this one did."""
     options = ["--results", str(results)] if results != DEFAULT_RESULTS else []
-    if storage is not None:
-        options = ["--storage", storage]
+    if storage is not None and storage.option is not None:
+        options += ["--storage", storage.option]
     # Only here: shlex is not needed by commands that suggest nothing.
     import shlex  # noqa: PLC0415 - see above
 

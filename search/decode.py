@@ -11,7 +11,8 @@ A trial's attributes, each written by one commit:
 Each of these but `attempts` also has an `order`: a number that grows by one with each commit, so
 that the history before any decision can be had again and the decision be checked.
 
-A study's attributes: facts, budget, ending, opening:N.
+A study's attributes: facts, budget, ending, opening:N; on a server also owner, the signature of
+the newest one, which is no part of the history.
 """
 
 from collections.abc import Mapping

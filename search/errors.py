@@ -4,6 +4,7 @@ SearchError
 ├── FoldError            the data cannot be split as asked
 ├── StudyError           wrong name, changed space, a budget below what is done
 │   └── UnknownStudy     no study of that name
+├── PlaceError           a storage cannot be meant or used so: a wrong URL, no driver for it
 ├── LedgerError          storage is missing, full, read-only, unreachable or corrupt
 ├── StudyOwned           another process owns the study
 ├── EnvironmentChanged   resumed under other versions, another CPU or other data
@@ -35,6 +36,14 @@ class UnknownStudy(StudyError):  # noqa: N818 - reads as what it says
         self.known = tuple(known)
         listed = ", ".join(self.known) if self.known else "none yet"
         super().__init__(f"There is no study {name!r}; there are: {listed}.")
+
+
+class PlaceError(SearchError):
+    """No ledger can be kept where this URL points, whatever the state of the server."""
+
+    def __init__(self, message: str, cure: str) -> None:
+        self.cure = cure
+        super().__init__(message)
 
 
 class LedgerError(SearchError):

@@ -7,17 +7,18 @@ import socket
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Self, final
 
 from search.errors import LedgerError, StudyOwned
+from search.place import AbstractLock
 
 _TRIES = 20
 _PAUSE_SECONDS = 0.01
 """Together how long an owner-to-be tries: a reader in `is_owned` has the lock for microseconds."""
 
 
-class StudyLock:
+@final
+class StudyLock(AbstractLock):
     """Holds the lock file of a study from `acquire` to `release`, or to the process's end.
 
     The kernel frees an flock on any exit, kill -9 included, so there is no heartbeat and no
@@ -61,17 +62,6 @@ class StudyLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-
-    def __enter__(self) -> Self:
-        return self.acquire()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.release()
 
 
 def _taken(descriptor: int) -> bool:

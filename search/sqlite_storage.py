@@ -2,29 +2,49 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar, final
 
 import optuna
 from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from search import reader
 from search.errors import LedgerError
+from search.writer import AbstractWriter
+
+_T = TypeVar("_T")
 
 
-def check_whole(path: Path, study: str) -> None:
-    """Checks that a ledger's database is not damaged.
+@final
+class SqliteWriter(AbstractWriter):
+    """Writes an SQLite file. What fails on a disk fails again, so nothing is repeated."""
 
-    Raises:
-        LedgerError: it is; the message says how.
-    """
-    with reader.connected(path, study) as db:
-        found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
-        raise LedgerError(f"The ledger {path} is corrupt: {found}.")
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with storing(path):
+            self._storage = open_storage(path)
+
+    @property
+    def storage(self) -> RDBStorage:
+        return self._storage
+
+    def commit(self, action: Callable[[], _T]) -> _T:
+        with storing(self._path):
+            return action()
+
+    def create_trial(self, study_id: int, trial: FrozenTrial) -> int:
+        return self.commit(lambda: self._storage.create_new_trial(study_id, trial))
+
+    def sign(self, study_id: int) -> None:
+        """Does nothing: the kernel's lock cannot be lost, so no other owner can come between."""
+
+    def close(self) -> None:
+        self._storage.remove_session()
+        self._storage.engine.dispose()
 
 
 def open_storage(path: Path) -> RDBStorage:

@@ -6,11 +6,9 @@ Every method that changes something commits before it returns, and only then upd
 
 from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Self, final
 
 import optuna
-from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState as OptunaState
 
@@ -18,26 +16,31 @@ from search import changes, decode, reader
 from search.distributions import recorded_all
 from search.errors import LedgerError, StudyError
 from search.ledger import AbstractLedger
-from search.lock import StudyLock
+from search.place import AbstractLock, AbstractPlace
+from search.places import Where, place_of
 from search.quiet import quiet_optuna
 from search.records import Budget, Epoch, Facts, Failure, History, Job, Trial, Verdict
-from search.sqlite_storage import check_whole, open_storage, storing
+from search.writer import AbstractWriter
 
 
 @final
 class Ledger(AbstractLedger):
     """A study that this process owns. Use `create` or `open`, and `close` at the end."""
 
-    def __init__(self, path: Path, lock: StudyLock, storage: RDBStorage, study: str) -> None:
-        self._path = path
+    def __init__(
+        self, place: AbstractPlace, lock: AbstractLock, writer: AbstractWriter, study: str
+    ) -> None:
         self._lock = lock
-        self._storage = storage
-        self._study_id = storage.get_study_id_from_name(study)
-        with reader.connected(path, study) as db:
-            self._history = reader.load(db, path, study)
-            rows = db.execute(
-                "SELECT number, trial_id, state FROM trials WHERE study_id = ?", (self._study_id,)
-            ).fetchall()
+        self._writer = writer
+        self._storage = writer.storage
+        with place.reading(study) as db:
+            self._history = reader.load(db, place, study)
+            ((self._study_id,),) = db.rows(
+                "SELECT study_id FROM studies WHERE study_name = ?", study
+            )
+            rows = db.rows(
+                "SELECT number, trial_id, state FROM trials WHERE study_id = ?", self._study_id
+            )
             self._order = reader.newest_order(db, study)
         self._ids: dict[int, int] = {number: trial_id for number, trial_id, _ in rows}
         for number, _, state in rows:
@@ -45,7 +48,7 @@ class Ledger(AbstractLedger):
                 self._settle(number)
 
     @classmethod
-    def create(cls, path: Path, facts: Facts, budget: Budget) -> Self:
+    def create(cls, where: Where, facts: Facts, budget: Budget) -> Self:
         """Starts a study.
 
         Raises:
@@ -53,51 +56,42 @@ class Ledger(AbstractLedger):
             StudyOwned: another process is starting or searching it.
             LedgerError: the storage cannot be written.
         """
-        lock = StudyLock(reader.lock_path(path, facts.study), facts.study).acquire()
+        place, study = place_of(where), facts.study
+        lock = place.lock(study).acquire()
         try:
-            with storing(path), quiet_optuna():
-                storage = open_storage(path)
-                study_id = cls._new_study(storage, path, facts.study)
-                storage.set_study_user_attr(study_id, "budget", asdict(budget))
-                # The last commit of the three is the one that makes it a study.
-                storage.set_study_user_attr(
-                    study_id, "facts", {"schema": decode.SCHEMA, "study": facts.to_json()}
-                )
-            return cls(path, lock, storage, facts.study)
+            writer = place.writer(lock, study)
+            try:
+                with quiet_optuna():
+                    _state(writer, facts, budget)
+                return cls(place, lock, writer, study)
+            except BaseException:
+                writer.close()
+                raise
         except BaseException:
             lock.release()
             raise
 
-    @staticmethod
-    def _new_study(storage: RDBStorage, path: Path, study: str) -> int:
-        if study not in reader.study_names(path):
-            return storage.create_new_study([StudyDirection.MAXIMIZE], study)
-        study_id = storage.get_study_id_from_name(study)
-        if "facts" in storage.get_study_user_attrs(study_id):
-            raise StudyError(
-                f"Study {study!r} exists already. Go on with it by `resume {study}`, or name "
-                f"another one with `--study`."
-            )
-        return study_id  # a process died before it could state the facts
-
     @classmethod
-    def open(cls, path: Path, study: str) -> Self:
+    def open(cls, where: Where, study: str) -> Self:
         """Opens a study to go on with it; everything a crash left half done is completed.
 
         Raises:
             UnknownStudy: the ledger holds no study of that name.
             StudyOwned: another process owns the study.
-            LedgerError: there is no ledger, or it is corrupt or read-only.
+            LedgerError: there is no ledger, or it is corrupt, read-only or unreachable.
         """
-        if not path.is_file():
-            raise LedgerError(f"There is no ledger at {path}.")
-        reader.read(path, study)  # an unknown name must leave no lock file behind
-        lock = StudyLock(reader.lock_path(path, study), study).acquire()
+        place = place_of(where)
+        reader.read(place, study)  # an unknown name must leave no lock file behind
+        lock = place.lock(study).acquire()
         try:
-            check_whole(path, study)
-            with storing(path):
-                storage = open_storage(path)
-            return cls(path, lock, storage, study)
+            _check_whole(place, study)
+            writer = place.writer(lock, study)
+            try:
+                writer.sign(writer.commit(lambda: writer.storage.get_study_id_from_name(study)))
+                return cls(place, lock, writer, study)
+            except BaseException:
+                writer.close()
+                raise
         except BaseException:
             lock.release()
             raise
@@ -106,15 +100,9 @@ class Ledger(AbstractLedger):
     def history(self) -> History:
         return self._history
 
-    @property
-    def path(self) -> Path:
-        """The database file."""
-        return self._path
-
     def close(self) -> None:
         """Gives the study back."""
-        self._storage.remove_session()
-        self._storage.engine.dispose()
+        self._writer.close()
         self._lock.release()
 
     def add(self, trial: Trial) -> None:
@@ -133,8 +121,7 @@ class Ledger(AbstractLedger):
             system_attrs={},
             intermediate_values={},
         )
-        with storing(self._path):
-            self._ids[trial.number] = self._storage.create_new_trial(self._study_id, frozen)
+        self._ids[trial.number] = self._writer.create_trial(self._study_id, frozen)
         self._history = after
 
     def start(self, job: Job) -> None:
@@ -205,20 +192,21 @@ class Ledger(AbstractLedger):
         return {**fact, "order": self._order}
 
     def _set(self, trial: int, key: str, value: object) -> None:
-        with storing(self._path):
-            self._storage.set_trial_user_attr(self._ids[trial], key, value)
+        self._writer.commit(
+            lambda: self._storage.set_trial_user_attr(self._ids[trial], key, value)
+        )
 
     def _set_study(self, key: str, value: object) -> None:
-        with storing(self._path):
-            self._storage.set_study_user_attr(self._study_id, key, value)
+        self._writer.commit(lambda: self._storage.set_study_user_attr(self._study_id, key, value))
 
     def _report(self, trial: int, fold: int, epoch: int, result: Epoch) -> None:
         """Repeats an epoch's accuracy as a step, for Optuna's own tools; safe to repeat."""
         step = fold * self._history.facts.epochs + epoch
-        with storing(self._path):
-            self._storage.set_trial_intermediate_value(
+        self._writer.commit(
+            lambda: self._storage.set_trial_intermediate_value(
                 self._ids[trial], step, result.valid_accuracy
             )
+        )
 
     def _tell(self, trial: Trial) -> None:
         """Tells Optuna a final state, once there is one; that closes its trial for ever."""
@@ -236,15 +224,25 @@ class Ledger(AbstractLedger):
         state = OptunaState.COMPLETE
         if trial.verdict is not None:
             state = OptunaState.FAIL if trial.is_failed else OptunaState.PRUNED
-        with storing(self._path):
-            self._storage.set_trial_state_values(
-                self._ids[trial.number], state, None if score is None else [score.mean]
-            )
+        self._close_trial(trial.number, state, None if score is None else score.mean)
+
+    def _close_trial(self, number: int, state: OptunaState, value: float | None) -> None:
+        values = None if value is None else [value]
+
+        def close() -> None:
+            try:
+                self._storage.set_trial_state_values(self._ids[number], state, values)
+            except optuna.exceptions.UpdateFinishedTrialError:
+                # A commit whose acknowledgement was lost is repeated: it had come through.
+                if self._storage.get_trial(self._ids[number]).state is not state:
+                    raise
+
+        self._writer.commit(close)
 
     def _settle(self, number: int) -> None:
         """Completes what follows from a trial's committed facts and a crash cut off."""
-        with storing(self._path):
-            steps = self._storage.get_trial(self._ids[number]).intermediate_values
+        stored = self._writer.commit(lambda: self._storage.get_trial(self._ids[number]))
+        steps = stored.intermediate_values
         trial = self._history.trials[number]
         for fold, curve in enumerate(trial.curves):
             for epoch, result in enumerate(curve.epochs):
@@ -254,3 +252,32 @@ class Ledger(AbstractLedger):
         self._tell(trial)
         if trial.verdict is None:
             self._judge_failures(number)
+
+
+def _state(writer: AbstractWriter, facts: Facts, budget: Budget) -> None:
+    """Writes what makes a study, by commits that are safe to repeat."""
+    storage, study = writer.storage, facts.study
+
+    def study_id() -> int:
+        try:
+            return storage.get_study_id_from_name(study)  # a process died before it stated facts
+        except KeyError:
+            return storage.create_new_study([StudyDirection.MAXIMIZE], study)
+
+    key = writer.commit(study_id)
+    if "facts" in writer.commit(lambda: storage.get_study_user_attrs(key)):
+        raise StudyError(
+            f"Study {study!r} exists already. Go on with it by `resume {study}`, or name "
+            f"another one with `--study`."
+        )
+    writer.sign(key)
+    writer.commit(lambda: storage.set_study_user_attr(key, "budget", asdict(budget)))
+    # The last commit is the one that makes it a study.
+    stated = {"schema": decode.SCHEMA, "study": facts.to_json()}
+    writer.commit(lambda: storage.set_study_user_attr(key, "facts", stated))
+
+
+def _check_whole(place: AbstractPlace, study: str) -> None:
+    found = place.damage(study, thorough=False)
+    if found:
+        raise LedgerError(f"The ledger {place} is corrupt: {found[0]}.")

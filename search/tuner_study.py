@@ -12,8 +12,8 @@ from typing import Any
 from search import reader
 from search.checkpoints import CheckpointFolder
 from search.errors import StudyError, UnknownStudy
-from search.lock import StudyLock
 from search.records import Budget, Facts, History
+from search.sqlite_file import SqliteFile
 from search.store import Ledger
 from search.study import Development, folds_for
 from search.training import KerasTrainer
@@ -74,7 +74,7 @@ def remove_study(path: Path) -> None:
     folder = path.parent
     if not folder.is_dir():
         return
-    with StudyLock(reader.lock_path(path, folder.name), folder.name):
+    with SqliteFile(path).lock(folder.name):
         # The journal first: without its database it could be taken for the next one's.
         path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
         path.unlink(missing_ok=True)

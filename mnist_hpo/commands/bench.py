@@ -82,7 +82,7 @@ def record(  # noqa: PLR0913 - one parameter an option
         size_of_recording,
     )
     from mnist_hpo.searching import search  # noqa: PLC0415
-    from mnist_hpo.studies import checked_name, ledger_path  # noqa: PLC0415
+    from mnist_hpo.studies import checked_name, ledger_place  # noqa: PLC0415
     from mnist_hpo.views import view_for  # noqa: PLC0415
     from search import reader  # noqa: PLC0415
     from search.candidates import Candidates  # noqa: PLC0415
@@ -93,7 +93,7 @@ def record(  # noqa: PLR0913 - one parameter an option
     _check_writable(out)
     plan = GridPlan.read(grid)
     name = checked_name(study or f"record-{grid.stem}")
-    path = ledger_path(results, name)
+    place = ledger_place(results, name)
     data, _ = development_for(dataset)
     asked = RecordingProposer(plan.repeated, plan.seeds)
     choices = Choices(
@@ -110,13 +110,13 @@ def record(  # noqa: PLR0913 - one parameter an option
     facts = facts_of(name, data, model=model, space=plan.space, choices=choices, asked=asked)
     candidates = Candidates(asked, plan.catalogue.size_of)
     size = size_of_recording(plan, lambda config: candidates.misfit(config, facts))
-    if path.is_file() and name in reader.study_names(path):
-        begun = reader.read(path, name).history
+    if reader.has_study(place, name):
+        begun = reader.read(place, name).history
         check_unchanged(begun.facts, data, plan.space)
         check_same_recording(begun, plan, seed=seed, size=size)
-        ledger = Ledger.open(path, name)
+        ledger = Ledger.open(place, name)
     else:
-        ledger = Ledger.create(path, facts, Budget(trials=size))
+        ledger = Ledger.create(place, facts, Budget(trials=size))
     code = 0
     if ledger.history.is_done:
         ledger.close()

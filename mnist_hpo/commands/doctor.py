@@ -5,12 +5,13 @@ from pathlib import Path
 import click
 
 from mnist_hpo.options import where_options
+from mnist_hpo.storage import Storage
 
 
 @click.command("doctor")
 @click.argument("study", required=False)
 @where_options
-def command(*, study: str | None, results: Path, storage: str | None) -> int:
+def command(*, study: str | None, results: Path, storage: Storage | None) -> int:
     """Checks versions, processor, SQLite, disk and the embedded data; with STUDY, its ledger.
 
     Orphaned checkpoint files of STUDY are removed, unless somebody searches it.
@@ -20,10 +21,10 @@ def command(*, study: str | None, results: Path, storage: str | None) -> int:
     from mnist_hpo.studies import find  # noqa: PLC0415
 
     if study is None:
-        lines = machine_lines(results)
+        lines = machine_lines(results, None if storage is None else storage.place)
     else:
-        name, path = find(results, storage, study)
-        lines = study_lines(path, name, results / name)
+        name, place = find(results, storage, study)
+        lines = study_lines(place, name, results / name)
     for line in lines:
         click.echo(line)
     return 0

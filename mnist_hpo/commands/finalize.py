@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from mnist_hpo.options import color_option, form_option, where_options
+from mnist_hpo.storage import Storage
 from mnist_hpo.winner import chosen, finalize, finalized
 
 
@@ -23,7 +24,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     study: str,
     number: int | None,
     results: Path,
-    storage: str | None,
+    storage: Storage | None,
     color: str,
     form: str | None,
 ) -> int:
@@ -43,8 +44,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     from spaces.catalog import load  # noqa: PLC0415
     from spaces.narrowing import narrowed  # noqa: PLC0415
 
-    name, path = find(results, storage, study)
-    history = reader.read(path, name).history
+    name, place = find(results, storage, study)
+    history = reader.read(place, name).history
     trial, folder = chosen(history, number), results / name
     final = finalized(history, trial, folder)
     if final is None:
@@ -59,7 +60,7 @@ def command(  # noqa: PLR0913 - one parameter an option
             f"{facts.epochs} epochs.",
             err=True,
         )
-        ledger = Ledger.open(path, name)
+        ledger = Ledger.open(place, name)
         try:
             final = finalize(ledger, trial, trainer.made(), dataset, folder)
             history = ledger.history

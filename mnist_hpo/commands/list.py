@@ -11,6 +11,7 @@ from mnist_hpo.errors import StorageError
 from mnist_hpo.formats import ago_text, score_text, share_text
 from mnist_hpo.options import color_option, command_line, form_option, where_options
 from mnist_hpo.ranking import standings
+from mnist_hpo.storage import Storage
 from mnist_hpo.studies import all_studies
 from mnist_hpo.tables import Column, Row, Table, to_csv, to_markdown
 from search import reader
@@ -32,7 +33,7 @@ _COLUMNS = (
 @where_options
 @form_option("json", "csv", "md")
 @color_option
-def command(*, results: Path, storage: str | None, form: str | None, color: str) -> None:
+def command(*, results: Path, storage: Storage | None, form: str | None, color: str) -> None:
     """Lists all studies: state, trials, best score and what to do next."""
     snapshots, broken = _read_all(results, storage)
     if form == "json":
@@ -64,7 +65,7 @@ def command(*, results: Path, storage: str | None, form: str | None, color: str)
 
 
 def _read_all(
-    results: Path, storage: str | None
+    results: Path, storage: Storage | None
 ) -> tuple[list[Snapshot], list[tuple[str, LedgerError]]]:
     """Reads every study; one that cannot be read does not hide the others."""
     snapshots: list[Snapshot] = []

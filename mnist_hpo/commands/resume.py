@@ -6,6 +6,7 @@ import click
 
 from mnist_hpo.commands.search import show_study
 from mnist_hpo.options import minutes_option, show_options, where_options, workers_option
+from mnist_hpo.storage import Storage
 
 
 @click.command("resume")
@@ -37,7 +38,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     workers: int,
     allow_env_drift: bool,
     results: Path,
-    storage: str | None,
+    storage: Storage | None,
     as_json: bool,
     quiet: bool,
     no_progress: bool,
@@ -61,9 +62,9 @@ def command(  # noqa: PLR0913 - one parameter an option
     from spaces.catalog import load  # noqa: PLC0415
     from spaces.narrowing import narrowed  # noqa: PLC0415
 
-    name, path = find(results, storage, study)
+    name, place = find(results, storage, study)
     view = view_for(quiet=quiet, as_json=as_json, no_progress=no_progress, color=color)
-    history = reader.read(path, name).history
+    history = reader.read(place, name).history
     facts = history.facts
     wish = Budget(trials=trials, minutes=minutes, auto_stop=not no_auto_stop)
     budget = raised_budget(facts, history.budget, len(history.trials), wish)
@@ -78,7 +79,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     drift = check_unchanged(facts, data, space, allow_drift=allow_env_drift)
     for line in drift:
         click.echo(f"environment differs, as allowed: {line}", err=True)
-    ledger = Ledger.open(path, name)
+    ledger = Ledger.open(place, name)
     if budget != ledger.history.budget:
         ledger.set_budget(budget)
     code = search(

@@ -14,6 +14,7 @@ from mnist_hpo.options import (
     where_options,
     workers_option,
 )
+from mnist_hpo.storage import Storage
 from search.policy import POLICIES
 
 _DEFAULT_TRIALS = 30
@@ -171,7 +172,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     race: Mapping[str, str],
     no_auto_stop: bool,
     results: Path,
-    storage: str | None,
+    storage: Storage | None,
     as_json: bool,
     quiet: bool,
     no_progress: bool,
@@ -189,7 +190,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     from mnist_hpo.development import development_for  # noqa: PLC0415
     from mnist_hpo.planning import dry_run_lines  # noqa: PLC0415
     from mnist_hpo.searching import invited, search  # noqa: PLC0415
-    from mnist_hpo.studies import checked_name, ledger_path  # noqa: PLC0415
+    from mnist_hpo.studies import checked_name, ledger_place  # noqa: PLC0415
     from mnist_hpo.views import view_for  # noqa: PLC0415
     from search import reader  # noqa: PLC0415
     from search.records import Budget  # noqa: PLC0415
@@ -200,10 +201,10 @@ def command(  # noqa: PLR0913 - one parameter an option
 
     _check_race(policy, race)
     name = checked_name(study or default_study_name(dataset))
-    path = ledger_path(results, name, storage)
-    if path.is_file() and name in reader.study_names(path):
+    place = ledger_place(results, name, storage)
+    if reader.has_study(place, name):
         raise UserError(
-            f"Study {name!r} exists already, in {path}.",
+            f"Study {name!r} exists already, in {place}.",
             command_line("resume", name, results=results, storage=storage)
             + "        goes on with it\n"
             + command_line("search", "--study", f"{name}-2", results=results, storage=storage)
@@ -232,7 +233,7 @@ def command(  # noqa: PLR0913 - one parameter an option
             click.echo(line)
         return 0
     code = search(
-        Ledger.create(path, facts, budget),
+        Ledger.create(place, facts, budget),
         catalogue,
         data,
         folder=results / name,

@@ -24,6 +24,7 @@ from mnist_hpo.prospects import with_predictions, with_reasons
 from mnist_hpo.ranking import Cost, Standing, cost, standings
 from mnist_hpo.rungs import ladder_text
 from mnist_hpo.standing import StudyState, larger_budget, last_result, result_text, state_of
+from mnist_hpo.storage import Storage
 from mnist_hpo.studies import find
 from mnist_hpo.tables import Column, Row, Table, to_csv, to_markdown
 from search import reader
@@ -71,7 +72,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     every: bool,
     wide: bool,
     results: Path,
-    storage: str | None,
+    storage: Storage | None,
     form: str | None,
     color: str,
 ) -> None:
@@ -231,7 +232,7 @@ def _policy(facts: Facts) -> str:
     return f"{facts.policy} ({given})" if given else facts.policy
 
 
-def _what_next(snapshot: Snapshot, results: Path, storage: str | None) -> list[str]:
+def _what_next(snapshot: Snapshot, results: Path, storage: Storage | None) -> list[str]:
     def typed(*words: object) -> str:
         return command_line(*words, results=results, storage=storage)
 

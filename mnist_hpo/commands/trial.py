@@ -19,6 +19,7 @@ from mnist_hpo.formats import (
 from mnist_hpo.options import color_option, command_line, form_option, where_options
 from mnist_hpo.prospects import told
 from mnist_hpo.ranking import Standing, standings
+from mnist_hpo.storage import Storage
 from mnist_hpo.studies import find
 from mnist_hpo.tables import Column, Line, Row, Table
 from search import reader
@@ -42,7 +43,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     study: str,
     number: int,
     results: Path,
-    storage: str | None,
+    storage: Storage | None,
     form: str | None,
     color: str,
 ) -> None:

@@ -1,8 +1,11 @@
 """A search of scripted curves, made to be killed: acknowledges each commit on stdout.
 
 Usage: child.py FOLDER TRIALS SAMPLER POLICY
+
+The ledger is in FOLDER, or where MNIST_HPO_STORAGE says.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from search.checkpoints import CheckpointFolder
 from search.driver import Driver
 from search.engine import InlineEngine
 from search.errors import StudyError
+from search.places import place_at
 from search.policies import policy_for
 from search.records import Budget
 from search.samplers import proposer
@@ -33,13 +37,14 @@ RACE = {"rungs": "1,2", "factors": "2,2", "cohort": "10"}
 
 def main(folder: Path, trials: int, sampler: str, policy: str) -> None:
     """Starts the study or goes on with it."""
-    path = folder / "study.db"
+    url = os.environ.get("MNIST_HPO_STORAGE")
+    where = place_at(url) if url else folder / "study.db"
     try:
         race = RACE if policy == "race" else {}
         study = facts(sampler=sampler, policy=policy, race=race)
-        ledger = Ledger.create(path, study, Budget(trials=trials, auto_stop=False))
+        ledger = Ledger.create(where, study, Budget(trials=trials, auto_stop=False))
     except StudyError:
-        ledger = Ledger.open(path, "demo")
+        ledger = Ledger.open(where, "demo")
     engine = InlineEngine()
     engine.start(ScriptedTrainer(seconds=0.01))
     driver = Driver(

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from mnist_hpo import cli
 from search import testing
 from search.engine import InlineEngine
+from search.places import Where
 from search.records import (
     Budget,
     Curve,
@@ -168,7 +169,7 @@ def results(written: Path, tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def make_study() -> Callable[..., None]:
-    """Writes such a study under another name or with other facts, empty or of complete trials."""
+    """Writes such a study elsewhere or with other facts, empty or of complete trials."""
     return _write_study
 
 
@@ -194,11 +195,11 @@ def _write_study(
     *,
     empty: bool = False,
     complete: bool = False,
+    where: Where | None = None,
     **facts: Any,
 ) -> None:
-    ledger = Ledger.create(
-        results / study / "study.db", _facts(study=study, **facts), Budget(trials=8)
-    )
+    where = where or results / study / "study.db"
+    ledger = Ledger.create(where, _facts(study=study, **facts), Budget(trials=8))
     try:
         if not empty:
             _write_trials(ledger, complete=complete)

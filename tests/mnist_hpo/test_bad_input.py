@@ -85,10 +85,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
 def test_a_search_that_cannot_start_says_why(
     run: Run, tmp_path: Path, arguments: list[str], words: list[str]
 ) -> None:
-    """Exit code 2 (3 for storage), what was wrong, what to type, no traceback, no file."""
+    """Exit code 2, what was wrong, what to type, no traceback, no file."""
     code, said = run("search", *arguments)
 
-    assert code == (3 if "--storage" in arguments else 2)
+    assert code == 2
     assert all(word in said for word in words), said
     assert "help:" in said
     assert "Traceback" not in said

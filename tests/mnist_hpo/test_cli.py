@@ -22,7 +22,10 @@ from spaces.errors import ImpossibleModel, SpaceError
 Run = Callable[..., Any]
 Fresh = Callable[..., subprocess.CompletedProcess[str]]
 
-HEAVY = ("tensorflow", "keras", "keras_tuner", "optuna", "dask", "distributed", "sklearn", "numpy")
+HEAVY = (
+    *("tensorflow", "keras", "keras_tuner", "optuna", "dask", "distributed", "sklearn", "numpy"),
+    *("sqlalchemy", "psycopg"),
+)
 
 RUN_AND_TELL = """
 import json, sys
@@ -199,6 +202,19 @@ def test_an_empty_ledger_holds_no_study_yet(run: Run, results: Path, untouched: 
         ("postgresql://me:pa@ss@host/db?password=x", "postgresql://***@host/db"),
         ("mysql://me:secret@host", "mysql://***@host"),
         ("me:secret@host", "***@host"),
+        ("postgres://me:secret@host/db", "postgres://***@host/db"),
+        ("postgresql+asyncpg://me:secret@host/db", "postgresql+asyncpg://***@host/db"),
+        ("postgresql://me:secret@host", "postgresql://***@host"),
+        ("postgresql://me:secret@host/", "postgresql://***@host/"),
+        ("postgresql://me:secret@host:port/db", "postgresql://***@host:***/db"),
+        ("postgresql://me:secret@host:0/db", "postgresql://***@host:0/db"),
+        ("postgresql://me:secret@host:65536/db", "postgresql://***@host:65536/db"),
+        ("postgresql://me:secret@host/db?sslmode=require&color=red", "postgresql://***@host/db"),
+        ("postgresql://me:secret@host/db?host=other", "postgresql://***@host/db"),
+        ("postgresql://me@host/db?password=secret", "postgresql://***@host/db"),
+        ("postgresql://me:secret/db", "postgresql://me:***/db"),
+        ("postgresql://me:sec\tret@host/db", "postgresql://***@host/db"),
+        ("", ""),
         ("sqlite://", "sqlite://"),
         ("sqlite:///a.db?mode=rwc", "sqlite:///a.db"),
     ],
@@ -208,10 +224,11 @@ def test_another_storage_is_refused_without_showing_a_password(
 ) -> None:
     ran = run("show", "mnist", "--storage", url)
 
-    assert ran.code == 3
+    assert ran.code == 2
     assert f"got {shown!r}" in ran.err
+    assert "help:  --storage postgresql://" in ran.err
     assert "secret" not in ran.err
-    assert "pa@ss" not in ran.err
+    assert "ss@host" not in ran.err
 
 
 def test_one_storage_may_hold_the_studies(run: Run, results: Path) -> None:
@@ -242,6 +259,7 @@ ERRORS: tuple[tuple[Exception, int], ...] = (
     (errors.TableError("a"), 2),
     (SpaceError("a"), 2),
     (ImpossibleModel("a"), 2),
+    (errors.PlaceError("a", "b"), 2),
     (errors.LedgerError("a"), 3),
     (errors.StudyOwned("mnist", "pid 1"), 4),
     (errors.EnvironmentChanged(["keras: was 1, now 2"]), 5),

@@ -1,17 +1,20 @@
 """The ledger: what was committed is there, whoever looks, and nothing else."""
 
+import contextlib
 import json
-import sqlite3
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy
 
 from search import reader
 from search.errors import LedgerError, StudyError, StudyOwned, UnknownStudy
+from search.places import Where, place_at
 from search.records import Budget, Epoch, Failure, Job, TrialState, Verdict
+from search.sqlite_file import SqliteFile
 from search.store import Ledger
 from search.testing import facts, trial
 
@@ -29,14 +32,52 @@ def epoch(accuracy: float) -> Epoch:
     )
 
 
+@dataclass(frozen=True)
+class Kept:
+    """Where a test's ledger is kept."""
+
+    where: Where
+    url: str
+    """What Optuna and SQLAlchemy call it."""
+
+    @contextlib.contextmanager
+    def storage(self) -> Iterator[optuna.storages.RDBStorage]:
+        storage = optuna.storages.RDBStorage(self.url)
+        yield storage
+        storage.remove_session()
+        storage.engine.dispose()
+
+    def trial(self) -> optuna.trial.FrozenTrial:
+        """What Optuna's own tools see of the first trial."""
+        with self.storage() as storage:
+            return optuna.load_study(study_name="demo", storage=storage).trials[0]
+
+    def change(self, *statements: str) -> None:
+        engine = sqlalchemy.create_engine(self.url)
+        with engine.begin() as db:
+            for statement in statements:
+                db.execute(sqlalchemy.text(statement))
+        engine.dispose()
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "demo" / "study.db"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def kept(request: pytest.FixtureRequest, path: Path) -> Kept:
+    """Both kinds of storage: the ledger's rules are the same."""
+    if request.param == "sqlite":
+        path.parent.mkdir()
+        return Kept(path, f"sqlite:///{path}")
+    url: str = request.getfixturevalue("database")
+    return Kept(place_at(url), url.replace("postgresql:", "postgresql+psycopg:"))
+
+
 @pytest.fixture
-def ledger(path: Path) -> Iterator[Ledger]:
-    ledger = Ledger.create(path, STUDY, Budget(trials=3))
+def ledger(kept: Kept) -> Iterator[Ledger]:
+    ledger = Ledger.create(kept.where, STUDY, Budget(trials=3))
     yield ledger
     ledger.close()
 
@@ -51,7 +92,7 @@ def filled(ledger: Ledger, *, folds: int = 3) -> None:
             ledger.record(job, (epoch(0.5 + 0.1 * number + 0.01 * fold),), elapsed=1.0)
 
 
-def test_a_new_reader_sees_what_the_writer_knows(ledger: Ledger, path: Path) -> None:
+def test_a_new_reader_sees_what_the_writer_knows(ledger: Ledger, kept: Kept) -> None:
     """The history in memory is the one on disk, after every kind of commit."""
     filled(ledger, folds=2)
     ledger.add(trial(1, STUDY))
@@ -61,14 +102,14 @@ def test_a_new_reader_sees_what_the_writer_knows(ledger: Ledger, path: Path) -> 
     look = ledger.open_test(0)
     ledger.record_test(look, {"accuracy": 0.9})
 
-    assert reader.read(path, "demo").history == ledger.history
+    assert reader.read(kept.where, "demo").history == ledger.history
 
 
-def test_a_complete_trial_is_told_to_optuna(ledger: Ledger, path: Path) -> None:
+def test_a_complete_trial_is_told_to_optuna(ledger: Ledger, kept: Kept) -> None:
     """Optuna's own tools see the score, the steps and one attribute a fold."""
     filled(ledger)
 
-    stored = optuna.load_study(study_name="demo", storage=f"sqlite:///{path}").trials[0]
+    stored = kept.trial()
 
     score = ledger.history.trials[0].score(STUDY.epochs)
     assert score is not None
@@ -87,17 +128,16 @@ def test_a_complete_trial_is_told_to_optuna(ledger: Ledger, path: Path) -> None:
     ],
 )
 def test_a_verdict_is_told_to_optuna(
-    ledger: Ledger, path: Path, state: TrialState, told: optuna.trial.TrialState
+    ledger: Ledger, kept: Kept, state: TrialState, told: optuna.trial.TrialState
 ) -> None:
     """Final verdicts close Optuna's trial; until then it stays RUNNING."""
     ledger.add(trial(0, STUDY))
-    study = optuna.load_study(study_name="demo", storage=f"sqlite:///{path}")
-    before = study.trials[0].state
+    before = kept.trial().state
 
     ledger.judge(0, Verdict(state=state, reason="because"))
 
     assert before is optuna.trial.TrialState.RUNNING
-    assert study.get_trials()[0].state is told
+    assert kept.trial().state is told
 
 
 def test_epochs_are_committed_in_order(ledger: Ledger) -> None:
@@ -124,55 +164,55 @@ def test_an_attempt_is_counted_before_and_taken_back_after(ledger: Ledger) -> No
     assert ledger.history.trials[0].attempts[0] == (0, 1)
 
 
-def test_what_a_crash_cut_off_is_completed_on_open(ledger: Ledger, path: Path) -> None:
+def test_what_a_crash_cut_off_is_completed_on_open(ledger: Ledger, kept: Kept) -> None:
     """Steps, summaries and final states follow from the epochs, whenever the process died."""
     filled(ledger)
     ledger.close()
-    db = sqlite3.connect(path)
-    db.execute("UPDATE trials SET state = 'RUNNING', datetime_complete = NULL")
-    for table in ("trial_values", "trial_intermediate_values"):
-        db.execute(f"DELETE FROM {table}")  # noqa: S608 - our own two names
-    db.execute("DELETE FROM trial_user_attributes WHERE key LIKE 'fold_%'")
-    db.commit()
-    db.close()
+    kept.change(
+        "UPDATE trials SET state = 'RUNNING', datetime_complete = NULL",
+        "DELETE FROM trial_values",
+        "DELETE FROM trial_intermediate_values",
+        "DELETE FROM trial_user_attributes WHERE key LIKE 'fold_%'",
+    )
 
-    Ledger.open(path, "demo").close()
+    Ledger.open(kept.where, "demo").close()
 
-    stored = optuna.load_study(study_name="demo", storage=f"sqlite:///{path}").trials[0]
+    stored = kept.trial()
     assert stored.state is optuna.trial.TrialState.COMPLETE
     assert len(stored.intermediate_values) == 12
     assert "fold_0" in stored.user_attrs
 
 
-def test_a_failure_without_its_verdict_is_judged_on_open(ledger: Ledger, path: Path) -> None:
+def test_a_failure_without_its_verdict_is_judged_on_open(ledger: Ledger, kept: Kept) -> None:
     """The failure is committed first; the verdict follows from it, now or later."""
     ledger.add(trial(0, STUDY))
     ledger.fail(Failure(fold=0, epoch=0, run=0, message="nan"), 0, elapsed=1.0)
     ledger.close()
-    db = sqlite3.connect(path)
-    db.execute("DELETE FROM trial_user_attributes WHERE key = 'verdict'")
-    db.execute("UPDATE trials SET state = 'RUNNING'")
-    db.commit()
-    db.close()
+    kept.change(
+        "DELETE FROM trial_user_attributes WHERE key = 'verdict'",
+        "UPDATE trials SET state = 'RUNNING'",
+    )
 
-    reopened = Ledger.open(path, "demo")
+    reopened = Ledger.open(kept.where, "demo")
     reopened.close()
 
     assert reopened.history.state_of(reopened.history.trials[0]) is TrialState.FAILED
 
 
-def test_a_second_owner_is_told_who_owns_the_study(ledger: Ledger, path: Path) -> None:
+def test_a_second_owner_is_told_who_owns_the_study(ledger: Ledger, kept: Kept) -> None:
     """One process writes, and the message names it."""
     with pytest.raises(StudyOwned, match=r"pid \d+ on .+ since 20"):
-        Ledger.open(path, "demo")
+        Ledger.open(kept.where, "demo")
 
     assert ledger.history.trials == ()
 
 
-def test_a_lock_left_by_a_dead_process_is_free(ledger: Ledger, path: Path) -> None:
+def test_a_lock_left_by_a_dead_process_is_free(path: Path) -> None:
     """What stands in the lock file proves nothing; the kernel's lock does."""
-    ledger.close()
-    reader.lock_path(path, "demo").write_text(json.dumps({"pid": 1, "host": "x", "since": "y"}))
+    Ledger.create(path, STUDY, Budget(trials=3)).close()
+    SqliteFile(path).lock_path("demo").write_text(
+        json.dumps({"pid": 1, "host": "x", "since": "y"})
+    )
 
     reopened = Ledger.open(path, "demo")
     reopened.close()
@@ -180,29 +220,30 @@ def test_a_lock_left_by_a_dead_process_is_free(ledger: Ledger, path: Path) -> No
     assert reopened.history.facts == STUDY
 
 
-def test_a_study_is_started_once(ledger: Ledger, path: Path) -> None:
+def test_a_study_is_started_once(ledger: Ledger, kept: Kept) -> None:
     """Its name is taken; the message says how to go on."""
     ledger.close()
 
     with pytest.raises(StudyError, match="resume demo"):
-        Ledger.create(path, STUDY, Budget(trials=3))
+        Ledger.create(kept.where, STUDY, Budget(trials=3))
 
 
-def test_a_study_without_facts_is_not_there_yet(tmp_path: Path) -> None:
+def test_a_study_without_facts_is_not_there_yet(kept: Kept) -> None:
     """A process died right after Optuna created the study: the name is free again."""
-    path = tmp_path / "study.db"
-    optuna.create_study(study_name="demo", storage=f"sqlite:///{path}", direction="maximize")
+    with kept.storage() as storage:
+        optuna.create_study(study_name="demo", storage=storage, direction="maximize")
 
     with pytest.raises(UnknownStudy):
-        reader.read(path, "demo")
-    ledger = Ledger.create(path, STUDY, Budget(trials=3))
+        reader.read(kept.where, "demo")
+    ledger = Ledger.create(kept.where, STUDY, Budget(trials=3))
     ledger.close()
 
-    assert reader.read(path, "demo").history.facts == STUDY
+    assert reader.read(kept.where, "demo").history.facts == STUDY
 
 
-def test_reading_creates_and_changes_nothing(ledger: Ledger, path: Path, tmp_path: Path) -> None:
+def test_reading_creates_and_changes_nothing(path: Path, tmp_path: Path) -> None:
     """Neither for a ledger that is there nor for one that is not."""
+    ledger = Ledger.create(path, STUDY, Budget(trials=3))
     filled(ledger)
     ledger.close()
     before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")}
@@ -240,16 +281,13 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path, content: bytes) -> 
             read(path, "demo")
 
 
-def test_a_newer_format_is_refused(ledger: Ledger, path: Path) -> None:
+def test_a_newer_format_is_refused(ledger: Ledger, kept: Kept) -> None:
     """An older tool must not guess what a newer one meant."""
     ledger.close()
-    db = sqlite3.connect(path)
-    db.execute(
+    kept.change(
         "UPDATE study_user_attributes SET value_json = replace(value_json, "
         "'\"schema\": 1', '\"schema\": 99') WHERE key = 'facts'"
     )
-    db.commit()
-    db.close()
 
     with pytest.raises(LedgerError, match="Upgrade"):
-        reader.read(path, "demo")
+        reader.read(kept.where, "demo")

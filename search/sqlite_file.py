@@ -1,0 +1,131 @@
+"""A ledger in an SQLite file: the default, and a file for each study."""
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from search.errors import LedgerError
+from search.lock import StudyLock, is_owned, owner_of
+from search.place import AbstractLock, AbstractPlace, AbstractReading
+
+if TYPE_CHECKING:
+    from search.sqlite_storage import SqliteWriter
+
+_BUSY_SECONDS = 30
+"""How long a reader waits for the driver's commit; one takes milliseconds."""
+
+_HOT_JOURNAL = (
+    sqlite3.SQLITE_READONLY_ROLLBACK,
+    sqlite3.SQLITE_READONLY_RECOVERY,
+    sqlite3.SQLITE_CANTOPEN,
+)
+
+
+@final
+class _FileReading(AbstractReading):
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def has_tables(self) -> bool:
+        # A process may have died between creating the file and its first table.
+        return self.rows("SELECT count(*) FROM sqlite_schema") != [(0,)]
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        return self._db.execute(query, values).fetchall()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SqliteFile(AbstractPlace):
+    """An SQLite database, its lock files beside it."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def has_password(self) -> bool:
+        return False
+
+    def exists(self) -> bool:
+        return self.path.is_file()
+
+    @contextlib.contextmanager
+    def reading(self, study: str | None) -> Iterator[AbstractReading]:
+        """Opens the file for reading only.
+
+        A driver killed inside a commit leaves a hot journal, which a read-only connection may
+        not roll back. The one writing a reader ever does is to let SQLite do that, under the
+        study's lock, so never beside a living driver.
+        """
+        if not self.exists():
+            raise LedgerError(f"There is no ledger at {self}.")
+        try:
+            with contextlib.closing(self._probed(study)) as db:
+                db.execute("BEGIN")  # one snapshot for all that is read
+                yield _FileReading(db)
+        except sqlite3.DatabaseError as error:
+            raise LedgerError(f"Cannot read the ledger {self}: {error}.") from error
+
+    def _probed(self, study: str | None) -> sqlite3.Connection:
+        db = self._open("ro")
+        try:
+            db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        except sqlite3.OperationalError as error:
+            db.close()
+            if study is None or error.sqlite_errorcode not in _HOT_JOURNAL:
+                raise
+            self._roll_back(study)
+            return self._open("ro")
+        return db
+
+    def _open(self, mode: str) -> sqlite3.Connection:
+        return sqlite3.connect(
+            f"{self.path.resolve().as_uri()}?mode={mode}", uri=True, timeout=_BUSY_SECONDS
+        )
+
+    def _roll_back(self, study: str) -> None:
+        if is_owned(self.lock_path(study)):
+            time.sleep(1.0)  # its owner is inside a commit, or about to roll back itself
+            return
+        with self.lock(study), contextlib.closing(self._open("rw")) as db:
+            db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+
+    def owner(self, reading: AbstractReading, study: str) -> str | None:
+        del reading
+        lock = self.lock_path(study)
+        return (owner_of(lock) or "another process") if is_owned(lock) else None
+
+    def updated(self, reading: AbstractReading, study: str) -> datetime | None:
+        del reading, study
+        with contextlib.suppress(OSError):
+            return datetime.fromtimestamp(self.path.stat().st_mtime, UTC)
+        return None
+
+    def damage(self, study: str, *, thorough: bool) -> tuple[str, ...]:
+        check = "integrity_check(5)" if thorough else "quick_check(1)"
+        with self.reading(study) as db:
+            found = [str(row[0]) for row in db.rows(f"PRAGMA {check}")]
+        return () if found == ["ok"] else tuple(found)
+
+    def about(self) -> str:
+        return f"SQLite file {self}"
+
+    def lock_path(self, study: str) -> Path:
+        """Returns the lock file of a study: beside its ledger, wherever that lies."""
+        return self.path.parent / f"{study}.lock"
+
+    def lock(self, study: str) -> StudyLock:
+        return StudyLock(self.lock_path(study), study)
+
+    def writer(self, lock: AbstractLock, study: str) -> "SqliteWriter":
+        del lock, study  # the kernel's lock cannot be lost while we live
+        from search.sqlite_storage import SqliteWriter  # noqa: PLC0415 - readers need no Optuna
+
+        return SqliteWriter(self.path)
