@@ -85,7 +85,7 @@ class ModelProposer(AbstractProposer):
         seed = seed_for(facts.seed, Purpose.PROPOSAL, len(history.trials) // self.redraw)
         if not self._drawn or (self._drawn[0].seed, self._drawn[0].space) != (seed, facts.space):
             rng, encode = np.random.default_rng(seed), encoder(facts.space)
-            drawn = [sampled(facts.space, rng) for _ in range(self.pool)]
+            drawn: list[Config] = [sampled(facts.space, rng) for _ in range(self.pool)]
             placed = {config_key(config): (config, encode(config)) for config in drawn}
             self._drawn[:] = [_Drawn(seed, facts.space, placed)]
         return self._drawn[0].placed

@@ -94,7 +94,7 @@ MUTANTS = (
     Mutant(
         name="a damaged database is opened",
         file="search/store.py",
-        old="            check_whole(path, study)\n",
+        old="            _check_whole(place, study)\n",
         new="",
         caught_by="tests/search/test_durable.py",
     ),
