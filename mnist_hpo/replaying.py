@@ -193,6 +193,13 @@ def peer_results(
             if same and ("all" in names or record["peer"] in names):
                 result = _peer_result(record, table)
                 found.setdefault(result.method, []).append(result)
+    there = {method.partition(" (")[0] for method in found}
+    if missing := [name for name in names if name not in {"all", *there}]:
+        raise UserError(
+            f"Peers have results to compare with, {', '.join(missing)} has none: its library is "
+            f"not installed here, and no {plan.table.name}.peers-*.jsonl has any.",
+            "benchmarks/peers/README.md",
+        )
     return found
 
 

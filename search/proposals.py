@@ -70,12 +70,7 @@ class OptunaProposer(AbstractProposer):
     def propose(self, history: History, misfit: Misfit) -> Config | None:
         """Asks, with another seed each time, until the answer is new and fits."""
         space = history.facts.space
-        predicted = self.predictor.predictions(history)
-        view = [
-            seen
-            for trial in history.trials
-            if trial.in_space and (seen := _seen(trial, predicted, space)) is not None
-        ]
+        view = [] if self.name == "random" else self._view(history)  # it learns nothing
         used = {trial.key for trial in history.trials}
         number = len(history.trials)
         for attempt in range(MAX_ATTEMPTS):
@@ -84,6 +79,16 @@ class OptunaProposer(AbstractProposer):
             if config_key(config) not in used and misfit(config) is None:
                 return config
         return _any_new(history, used, misfit)
+
+    def _view(self, history: History) -> list[FrozenTrial]:
+        """Returns what the sampler may learn from."""
+        predicted = self.predictor.predictions(history)
+        return [
+            seen
+            for trial in history.trials
+            if trial.in_space
+            and (seen := _seen(trial, predicted, history.facts.space)) is not None
+        ]
 
 
 def _any_new(history: History, used: set[str], misfit: Misfit) -> Config | None:

@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         "--peer",
         nargs="+",
         choices=[*PEERS, "all"],
-        help="all: every peer whose library is installed here",
+        help="all: every peer; those whose library is not installed here are told and left out",
     )
     parser.add_argument("--setting", choices=get_args(Setting), help="only this one")
     parser.add_argument("--seeds", type=int, default=1, help="how many")
@@ -109,7 +109,7 @@ def _wanted(names: Sequence[str], only: Setting | None) -> Iterator[tuple[str, S
     for name, peer in PEERS.items():
         if name not in names and "all" not in names:
             continue
-        if name not in names and importlib.util.find_spec(peer.needs) is None:
+        if importlib.util.find_spec(peer.needs) is None:
             print(f"{name}: {peer.needs} is not installed here")
             continue
         for setting in peer.settings:

@@ -440,3 +440,5 @@ def test_peers_are_read_from_what_they_wrote(
     )
     with pytest.raises(UserError, match="A peer failed"):
         peer_results(plan, ["tool", "fail"], 3, told.append)
+    with pytest.raises(UserError, match="absent has none: its library"):
+        peer_results(plan, ["tool", "absent"], 3, told.append)
