@@ -144,7 +144,7 @@ def test_a_study_goes_on_when_its_server_is_killed_and_comes_back(
     server: Any, new_database: Callable[[], str], tmp_path: Path
 ) -> None:
     """By itself: nobody resumes it, and no epoch is lost or trained twice."""
-    survive_server_kills(server, new_database, tmp_path, 3)
+    survive_server_kills(server, new_database, tmp_path, 2)
 
 
 @pytest.mark.slow
@@ -152,7 +152,7 @@ def test_a_study_on_a_server_survives_kills_of_its_process(
     new_database: Callable[[], str], tmp_path: Path
 ) -> None:
     """The server frees the lock of the dead process, and the next one goes on."""
-    survive_client_kills(new_database, tmp_path, 3)
+    survive_client_kills(new_database, tmp_path, 2)
 
 
 @pytest.mark.full
