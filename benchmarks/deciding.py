@@ -8,12 +8,14 @@ of this process, of one thread: a busy machine changes them little.
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import math
 import os
 import platform
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from statistics import fmean, median
@@ -22,7 +24,7 @@ from typing import Any, final
 import numpy as np
 
 from search.points import sampled
-from search.policies import policy_for
+from search.policies import policy_for, predictor_of
 from search.policy import AbstractPolicy, Action, Allowance, Run
 from search.proposals import AbstractProposer, Misfit
 from search.records import History, Job, Trial
@@ -48,9 +50,12 @@ class Clock:
 
     _spent: float = 0.0
 
-    def add(self, seconds: float) -> None:
-        """Adds to the decision under way."""
-        self._spent += seconds
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Adds what is done meanwhile to the decision under way."""
+        began = time.process_time()
+        yield
+        self._spent += time.process_time() - began
 
     def job(self, trials: int) -> None:
         """Ends it."""
@@ -70,9 +75,8 @@ class TimedPolicy(AbstractPolicy):
 
     def next(self, history: History, running: frozenset[Job], allowance: Allowance) -> Action:
         """Returns what the policy says."""
-        began = time.process_time()
-        action = self._timed.next(history, running, allowance)
-        self._clock.add(time.process_time() - began)
+        with self._clock.running():
+            action = self._timed.next(history, running, allowance)
         if isinstance(action, Run):
             self._clock.job(len(history.trials))
         return action
@@ -94,10 +98,8 @@ class TimedProposer(AbstractProposer):
 
     def propose(self, history: History, misfit: Misfit) -> Config | None:
         """Returns what the sampler says."""
-        began = time.process_time()
-        config = self._timed.propose(history, misfit)
-        self._clock.add(time.process_time() - began)
-        return config
+        with self._clock.running():
+            return self._timed.propose(history, misfit)
 
 
 def main() -> None:
@@ -130,9 +132,10 @@ def main() -> None:
 def measured(trials: int, workers: int) -> list[tuple[int, float]]:
     """Runs one study of so many trials; returns (trials so far, seconds) of each job."""
     clock = Clock()
+    race = policy_for("race", {"settled": "1e-9"})
     Replay(made_up(trials + trials // 5)).run(
-        TimedPolicy(policy_for("race", {"settled": "1e-9"}), clock),
-        TimedProposer(proposer("model"), clock),
+        TimedPolicy(race, clock),
+        TimedProposer(proposer("model", predictor_of(race)), clock),
         candidates=trials,
         seed=0,
         workers=workers,
