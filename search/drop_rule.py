@@ -55,26 +55,23 @@ class DropRule:
         """
         rest, freedom = _PRIOR_FREEDOM * guess, _PRIOR_FREEDOM
         for trial in history.trials:
-            shared = [f for f, curve in enumerate(trial.curves) if len(curve) >= self._epochs]
-            if trial.number != self._best.number and len(shared) > 1:
-                gains = [self._last(trial, f) - self._last(self._best, f) for f in shared]
-                mean = fmean(gains)
-                rest += math.fsum((gain - mean) ** 2 for gain in gains)
+            gains = self._gains(trial)
+            if trial.number != self._best.number and len(gains) > 1:
+                mean = fmean(gains.values())
+                rest += math.fsum((gain - mean) ** 2 for gain in gains.values())
                 freedom += len(gains) - 1
         return math.sqrt(rest / freedom)
 
     def verdict(self, trial: Trial) -> Verdict | None:
         """Stops a trial that is unlikely to beat the incumbent by more than a tie."""
-        seen = [fold for fold, curve in enumerate(trial.curves) if len(curve) >= self._epochs]
-        gains = [self._last(trial, fold) - self._last(self._best, fold) for fold in seen]
-        k, j = len(trial.curves), len(seen)
-        gain = fmean(gains)
+        gains = self._gains(trial)
+        k, j = len(trial.curves), len(gains)
+        gain = fmean(gains.values())
         spread = self._spread * math.sqrt((k - j) / (k * j))
         chance = 1 - NormalDist(gain, spread).cdf(self.tie)
         limit = self._alpha / (k - 1)
         if chance >= limit:
             return None
-        last = seen[-1]
         return Verdict(
             state=TrialState.STOPPED,
             reason=(
@@ -82,9 +79,17 @@ class DropRule:
                 f"{self._best.number} on {'it' if j == 1 else 'them'}; the chance to win by "
                 f"more than a tie ({self.tie:.4f}) is {chance:.4f}, below {limit:.4f}"
             ),
-            fold=last,
+            fold=max(gains),
             epoch=self._epochs - 1,
         )
+
+    def _gains(self, trial: Trial) -> dict[int, float]:
+        """Returns what a trial is better by, on each fold that it has trained whole."""
+        return {
+            fold: self._last(trial, fold) - self._last(self._best, fold)
+            for fold, curve in enumerate(trial.curves)
+            if len(curve) >= self._epochs
+        }
 
     def _last(self, trial: Trial, fold: int) -> float:
         return trial.curves[fold].epochs[self._epochs - 1].valid_accuracy
