@@ -70,18 +70,21 @@ def noise_floor(table: Table) -> float:
 
 
 def times_to(results: Sequence[Result], target: float) -> list[tuple[float, bool]]:
-    """Returns for each study when its recommendation was as good as the target, in seconds.
+    """Returns for each study from when on its recommendation meets the target, in seconds.
 
-    With whether it ever was: a study that never was counts with all of its cost.
+    With whether it ever does: a study that does not counts with all of its cost. A recommendation that was
+    good once and was given up again does not count: nobody would have known when to stop.
     """
     return [_time_to(result, target) for result in results]
 
 
 def _time_to(result: Result, target: float) -> tuple[float, bool]:
-    for cost, score in result.steps:
-        if score >= target:
-            return cost, True
-    return result.cost, result.score >= target
+    since = result.cost
+    for cost, score in reversed(result.steps):
+        if score < target:
+            break
+        since = min(since, cost)
+    return since, result.score >= target
 
 
 def expected_seconds(times: Sequence[tuple[float, bool]]) -> float | None:

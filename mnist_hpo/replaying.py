@@ -77,7 +77,7 @@ class Result:
     trials: int
     jobs: int
     steps: tuple[tuple[float, float], ...]
-    """(cost, true score) whenever the recommendation changed."""
+    """(cost, true score) whenever the recommendation changed; the cost with its completion."""
 
     misses: tuple[tuple[float, float, bool], ...] = ()
     """For each unfinished trial: predicted mean, true mean, and whether it was in the interval."""

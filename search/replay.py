@@ -20,7 +20,7 @@ from search.memory import MemoryLedger
 from search.per_trial import PerTrial
 from search.policy import AbstractPolicy
 from search.proposals import AbstractProposer, Misfit
-from search.records import Budget, Epoch, Facts, History, Job
+from search.records import Budget, Epoch, Facts, History, Job, Trial
 from search.table import Row, Table
 from search.table_space import Recorded, space_of
 from search.trainer import MAX_KEPT, AbstractTrainer, Task, Trained
@@ -52,7 +52,8 @@ class Replayed:
     """Recorded seconds over all workers: training_seconds x workers, if none ever waited."""
 
     steps: tuple[tuple[float, int], ...]
-    """When the incumbent changed, in simulated seconds, and to which row."""
+    """Whenever the study's answer changed: the row of the new one, and the simulated seconds at
+    which it is complete, if the study is told to end at that moment."""
 
     history: History
 
@@ -125,11 +126,11 @@ class Replay:
         steps: list[tuple[float, int]] = []
 
         def listen(event: events.Event) -> None:
-            if isinstance(event, events.TrialClosed):
-                best = event.history.incumbent
-                row = -1 if best is None else self._row(best.config)
-                if best is not None and (not steps or steps[-1][1] != row):
-                    steps.append((engine.clock, row))
+            if isinstance(event, events.EpochsCommitted | events.TrialClosed):
+                answer = policy.leader(event.history)
+                row = -1 if answer is None else self._row(answer.config)
+                if answer is not None and (not steps or steps[-1][1] != row):
+                    steps.append((engine.clock + engine.seconds_to_complete(answer), row))
 
         driver = Driver(
             ledger=ledger,
@@ -265,6 +266,19 @@ class SimulatedEngine(AbstractEngine):
         self.busy_seconds += seconds
         heapq.heappush(self._queue, (self.clock + seconds, self.jobs, number, task))
         self.own_seconds += time.perf_counter() - began
+
+    def seconds_to_complete(self, trial: Trial) -> float:
+        """Returns what the missing epochs of a trial take, if all workers do nothing else."""
+        row = self._replay.row(trial.config)
+        ends = {task.job.lane: (end, task.job.stop) for end, _, _, task in self._queue}
+        missing = [0.0]
+        for fold, curve in enumerate(trial.curves):
+            end, begun = ends.get((trial.number, fold), (self.clock, len(curve)))
+            rest = end - self.clock + sum(row.seconds[fold][begun:])
+            if not begun and len(self._workers) > 1:
+                rest += row.build[fold]  # the folds part: each goes to a worker of its own
+            missing.append(rest)
+        return max(*missing, sum(missing) / len(self._workers))
 
     def _chosen(self, job: Job, graph: str) -> int:
         return min(

@@ -163,6 +163,9 @@ def test_the_time_to_a_target_counts_failures_in_full() -> None:
         result(2, 30.0, 0.97, steps=((9.0, 0.97),)),
     ]
 
+    given_up = result(3, 9.0, 0.99, steps=((1.0, 0.99), (3.0, 0.9), (7.0, 0.99)))
+
+    assert times_to([given_up], 0.98) == [(7.0, True)]
     assert times_to(results, 0.98) == [(2.0, True), (10.0, True), (30.0, False)]
     assert expected_seconds(times_to(results, 0.98)) == (2 + 10 + 30) / 2
     assert expected_seconds(times_to(results, 0.99)) == 5 + 10 + 30
