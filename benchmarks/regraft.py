@@ -3,9 +3,10 @@
     python benchmarks/regraft.py CURVES.jsonl.gz BUILDS.jsonl.gz OUT.jsonl.gz
 
 What a trainer takes to build and trace a model changes with the trainer; curves do not, and they
-take hours. BUILDS is a short recording of every graph of CURVES with the same data and folds. The two may
-come from different machines, so seconds do not carry over and ratios do: a build that takes as long as
-two epochs in BUILDS takes two epochs of CURVES. The header of OUT tells where both come from.
+take hours. BUILDS is a short recording of every graph of CURVES with the same data and folds. The
+two may come from different machines, so seconds do not carry over and ratios do: a build that
+takes as long as two epochs in BUILDS takes two epochs of CURVES. The header of OUT tells where
+both come from.
 """
 
 import sys

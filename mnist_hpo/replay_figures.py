@@ -72,8 +72,8 @@ def noise_floor(table: Table) -> float:
 def times_to(results: Sequence[Result], target: float) -> list[tuple[float, bool]]:
     """Returns for each study from when on its recommendation meets the target, in seconds.
 
-    With whether it ever does: a study that does not counts with all of its cost. A recommendation that was
-    good once and was given up again does not count: nobody would have known when to stop.
+    With whether it ever does: a study that does not counts with all of its cost. A recommendation
+    that was good once and was given up again does not count: nobody would have known when to stop.
     """
     return [_time_to(result, target) for result in results]
 

@@ -2,17 +2,16 @@
 
 References:
     Jones, Schonlau and Welch (1998), "Efficient global optimization of expensive black-box
-    functions", Journal of Global Optimization 13: expected improvement. Ginsbourger et al.
-    (2010), "Kriging is well-suited to parallelize optimization": the kriging believer.
+    functions", Journal of Global Optimization 13: expected improvement.
 """
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import NormalDist
 from typing import final
 
 import numpy as np
+from scipy.special import ndtr
 
 from search.log_odds import Floats, log_odds
 from search.per_trial import PerTrial
@@ -23,8 +22,6 @@ from search.records import History
 from search.seeds import Purpose, seed_for
 from search.smoothing import Smooth
 from spaces.space import Choice, Config, Space, Value, config_key
-
-_NORMAL = NormalDist()
 
 
 @final
@@ -123,11 +120,8 @@ class ModelProposer(AbstractProposer):
             for trial in history.trials
             if trial.number not in known and trial.in_space and not trial.is_failed
         ]
-        if waiting:
-            # Whoever has not finished an epoch is taken to turn out as expected.
-            there = np.stack(waiting)
-            guesses = smooth.means_at(there)
-            smooth = Smooth.fitted(np.vstack([points, there]), np.concatenate([values, guesses]))
+        if waiting:  # whoever has not finished an epoch is taken to turn out as expected
+            smooth = smooth.believing(np.stack(waiting))
         best = float(smooth.means_at(points).max())
         means, variances = smooth.at(np.stack([point for _, point in pool]))
         gains = _expected_improvement(means, np.sqrt(variances), best)
@@ -149,9 +143,8 @@ class _Drawn:
 
 def _expected_improvement(means: Floats, spreads: Floats, best: float) -> Floats:
     u = (means - best) / spreads
-    below = np.array([_NORMAL.cdf(value) for value in u])
     density = np.exp(-0.5 * u**2) / math.sqrt(2 * math.pi)
-    return np.asarray(spreads * (u * below + density))
+    return np.asarray(spreads * (u * ndtr(u) + density))
 
 
 def _neighbours(space: Space, config: Config, rng: np.random.Generator) -> Iterator[Config]:

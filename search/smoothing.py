@@ -4,7 +4,7 @@ References:
     Rasmussen and Williams (2006), "Gaussian Processes for Machine Learning", sections 2.2, 5.4.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
@@ -83,6 +83,32 @@ class Smooth:
             result: (m,).
         """
         return np.asarray(self.centre + self._cross(points) @ self.weights)
+
+    def believing(self, points: Floats) -> "Smooth":
+        """Returns the process as if at further points its own means had been measured.
+
+        Then the means are the same everywhere and the variances near those points smaller.
+
+        Shapes:
+            points: (m, d).
+
+        References:
+            Ginsbourger, Le Riche and Carraro (2010), "Kriging is well-suited to parallelize
+            optimization": the kriging believer.
+        """
+        known, fresh = self.lower.shape[0], len(points)
+        beside = solve_triangular(self.lower, self._cross(points).T, lower=True).T
+        gaps = _distances(points, points) / self.length
+        within = self.signal * _matern(gaps) + self.own * np.eye(fresh)
+        lower = np.zeros((known + fresh, known + fresh))
+        lower[:known, :known], lower[known:, :known] = self.lower, beside
+        lower[known:, known:] = cholesky(within - beside @ beside.T, lower=True)
+        return replace(
+            self,
+            points=np.vstack([self.points, points]),
+            lower=lower,
+            weights=np.concatenate([self.weights, np.zeros(fresh)]),
+        )
 
     def _cross(self, points: Floats) -> Floats:
         return np.asarray(self.signal * _matern(_distances(points, self.points) / self.length))

@@ -359,7 +359,7 @@ def test_the_simulated_clock_never_goes_back() -> None:
     for workers in (1, 2, 5):
         ran = run(Replay(grid()), "race", workers=workers)
 
-        assert all(0 < clock for clock, _ in ran.steps)
+        assert all(clock > 0 for clock, _ in ran.steps)
         assert ran.steps[-1][0] <= ran.training_seconds + 1e-9
         assert ran.history.elapsed == pytest.approx(ran.training_seconds)
         assert ran.busy_seconds <= workers * ran.training_seconds + 1e-9

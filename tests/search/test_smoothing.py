@@ -137,3 +137,29 @@ def test_any_data_give_finite_answers(rows: list[tuple[float, float, float]]) ->
     assert np.isfinite(means).all()
     assert (variances > 0).all()
     assert (means >= table[:, 2].min() - 40).all()
+
+
+def test_what_is_believed_moves_no_mean_and_leaves_less_to_learn() -> None:
+    """As a process with the same constants does that is given its own means as further data."""
+    points, further, asked = square(20), square(4, seed=3), square(50, seed=4)
+    process = Smooth.fitted(points, smooth(points))
+
+    believing = process.believing(further)
+
+    means, before = process.at(asked)
+    same, after = believing.at(asked)
+    assert same == pytest.approx(means)
+    assert (after <= before + 1e-12).all()
+    near, was = believing.at(further)[1], process.at(further)[1]
+    assert (near < was).all()
+    covariance = process.signal * matern(
+        all_points := np.vstack([process.points, further]), process
+    )
+    covariance += process.own * np.eye(len(all_points))
+    assert np.tril(believing.lower) == pytest.approx(np.linalg.cholesky(covariance))
+
+
+def matern(points: Floats, process: Smooth) -> Floats:
+    """The kernel with smoothness 5/2, written out once more."""
+    r = np.linalg.norm(points[:, None] - points[None], axis=2) / process.length
+    return np.asarray((1 + 5**0.5 * r + 5 * r**2 / 3) * np.exp(-(5**0.5) * r))
