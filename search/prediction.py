@@ -17,7 +17,7 @@ import numpy as np
 
 from search.chain import reached_at_the_end
 from search.fold_model import FoldModel
-from search.log_odds import Floats, log_odds
+from search.log_odds import log_odds
 from search.per_trial import PerTrial
 from search.points import point_of
 from search.records import Curve, Epoch, History, Trial
@@ -53,7 +53,6 @@ class _Seen:
 
     config: Config
     curves: tuple[Curve, ...]
-    point: Floats
     marked: tuple[float, ...]
     """The first fold's values at the milestones it has reached."""
 
@@ -128,7 +127,6 @@ class Predictor:
         seen = _Seen(
             trial.config,
             trial.curves,
-            self.points.of(trial, history.facts.space),
             tuple(
                 self._value(curve[mark - 1], images, is_last=mark == epochs)
                 for mark in marks
@@ -156,7 +154,7 @@ class Predictor:
         folds = FoldModel.fitted(
             [own.whole for own in seen], folds=facts.folds, images=fold_images(history)
         )
-        points = np.stack([own.point for own in seen])
+        points = np.stack([self.points.of(trial, facts.space) for trial in alive])
         inside = [i for i, trial in enumerate(alive) if trial.in_space]
         near = np.zeros(len(seen))
         if len(inside) > 1:
