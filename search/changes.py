@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from search.errors import LedgerError
+from search.errors import LedgerError, StudyError
 from search.records import (
+    AGAIN,
     Budget,
     Curve,
     Ending,
@@ -27,6 +28,30 @@ from search.records import (
 def added(history: History, trial: Trial) -> History:
     """Adds a candidate."""
     return history.with_trial(trial)
+
+
+def again(history: History, number: int) -> Trial:
+    """Makes a trial of another one's configuration: its number gives it other seeds.
+
+    Raises:
+        StudyError: there is no such trial.
+    """
+    if not 0 <= number < len(history.trials):
+        raise StudyError(
+            f"Study {history.facts.study!r} has trials 0 to {len(history.trials) - 1}, got "
+            f"{number} to train again."
+        )
+    known = history.trials[number]
+    return Trial(
+        number=len(history.trials),
+        config=known.config,
+        origin=AGAIN,
+        params=known.params,
+        macs=known.macs,
+        in_space=known.in_space,
+        curves=(Curve(),) * history.facts.folds,
+        attempts=((0, 0),) * history.facts.folds,
+    )
 
 
 def started(history: History, job: Job) -> History:

@@ -24,7 +24,7 @@ from search.per_trial import PerTrial
 from search.policy import AbstractPolicy, Action, Allowance, Judge, Propose, Wait, going_on
 from search.prediction import Prediction, Predictor
 from search.race_options import RaceOptions
-from search.records import History, Job, Trial
+from search.records import AGAIN, History, Job, Trial
 from search.rungs import Rungs
 from search.strata import stratum_of
 
@@ -158,12 +158,15 @@ class _Race:
                     yield going_on(trial, fold, self._epochs)
 
     def _wanted_whole(self) -> Iterator[Action]:
-        """Yields the folds of baselines, where each gets its complete cross-validation."""
+        """Yields the folds of trials that get their complete cross-validation in any case.
+
+        These are the repeated ones, and the baselines of a study that wants them whole.
+        """
         facts = self._history.facts
-        if facts.baselines == "full":
-            for trial in self._open:
-                if trial.origin != facts.sampler:
-                    yield from self._jobs_of(trial)
+        for trial in self._open:
+            is_baseline = trial.origin not in {facts.sampler, AGAIN}
+            if trial.origin == AGAIN or (is_baseline and facts.baselines == "full"):
+                yield from self._jobs_of(trial)
 
     def _promotions(self, *, closing: bool) -> Iterator[Action]:
         for index in range(len(self._rungs.epochs_of) - 2, -1, -1):

@@ -160,6 +160,10 @@ class Score:
         return cls(mean=mean, std=math.sqrt(squares / (folds - 1)), folds=folds)
 
 
+AGAIN = "again"
+"""Origin of a trial that repeats another one's configuration with other seeds, as asked for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """One candidate: its configuration and what it has trained so far."""
@@ -167,7 +171,7 @@ class Trial:
     number: int
     config: Config
     origin: str
-    """A documented model's name, or the sampler's."""
+    """A documented model's name, the sampler's, or `AGAIN`."""
 
     params: int
     """Weights of the model."""

@@ -1,5 +1,6 @@
 """`mnist-hpo resume`: goes on at the first missing epoch of the first missing fold."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -18,6 +19,13 @@ from mnist_hpo.storage import Storage
     is_flag=True,
     help="Use the whole budget, even when another trial is unlikely to win.",
 )
+@click.option(
+    "--again",
+    type=click.IntRange(min=0),
+    multiple=True,
+    metavar="N",
+    help="Train the configuration of trial N once more, whole, with other seeds. Repeatable.",
+)
 @workers_option
 @click.option(
     "--allow-env-drift",
@@ -35,6 +43,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     trials: int | None,
     minutes: float | None,
     no_auto_stop: bool,
+    again: tuple[int, ...],
     workers: int,
     allow_env_drift: bool,
     results: Path,
@@ -55,7 +64,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     from mnist_hpo.standing import larger_budget  # noqa: PLC0415
     from mnist_hpo.studies import find  # noqa: PLC0415
     from mnist_hpo.views import view_for  # noqa: PLC0415
-    from search import reader  # noqa: PLC0415
+    from search import changes, reader  # noqa: PLC0415
     from search.records import Budget  # noqa: PLC0415
     from search.store import Ledger  # noqa: PLC0415
     from search.study import check_unchanged, raised_budget  # noqa: PLC0415
@@ -66,8 +75,11 @@ def command(  # noqa: PLR0913 - one parameter an option
     view = view_for(quiet=quiet, as_json=as_json, no_progress=no_progress, color=color)
     history = reader.read(place, name).history
     facts = history.facts
+    if again and trials is None and history.budget.trials is not None:
+        trials = history.budget.trials + len(again)  # in addition to what was asked for
     wish = Budget(trials=trials, minutes=minutes, auto_stop=not no_auto_stop)
-    budget = raised_budget(facts, history.budget, len(history.trials), wish)
+    budget = raised_budget(facts, history.budget, len(history.trials) + len(again), wish)
+    repeated = [changes.again(history, number) for number in again]
     if history.is_done and budget == history.budget:
         assert history.ending is not None  # noqa: S101 - what `is_done` means
         cure = " Raise --trials or --minutes to go on." if larger_budget(history) else ""
@@ -82,6 +94,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     ledger = Ledger.open(place, name)
     if budget != ledger.history.budget:
         ledger.set_budget(budget)
+    for trial in repeated:
+        ledger.add(replace(trial, number=len(ledger.history.trials)))
     code = search(
         ledger,
         catalogue.with_space(space),

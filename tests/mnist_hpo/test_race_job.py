@@ -97,16 +97,25 @@ def test_its_lines_and_its_table_tell_what_happened(searched: tuple[Path, str]) 
 def test_a_race_that_is_done_can_go_on_with_more_trials(
     searched: tuple[Path, str], tmp_path: Path
 ) -> None:
-    """Paused trials may still be promoted; nothing is trained twice."""
+    """Paused trials may still be promoted; nothing is trained twice, unless asked for."""
     folder = shutil.copytree(searched[0], tmp_path / "copy")
     before = json.loads(run(folder, "show", "digits", "--json").stdout)
+    winner = before["trials"][before["winner"]]
 
-    done = run(folder, "resume", "digits", "--trials", TRIALS + 2, "--workers", "1")
+    done = run(
+        folder,
+        *("resume", "digits", "--trials", TRIALS + 2, "--workers", "1"),
+        *("--again", winner["number"]),
+    )
     after = json.loads(run(folder, "show", "digits", "--json").stdout)
 
     assert done.returncode == 0, done.stderr
     assert len(after["trials"]) == TRIALS + 2
     assert after["cost"]["fold_epochs"] > before["cost"]["fold_epochs"]
+    again = after["trials"][TRIALS]
+    assert (again["origin"], again["config"]) == ("again", winner["config"])
+    assert (again["state"], again["fold_epochs"]) == ("complete", FOLDS * EPOCHS)
+    assert again["folds"] != winner["folds"]
     for old, new in zip(before["trials"], after["trials"], strict=False):
         assert [own[: len(was)] for own, was in zip(new["folds"], old["folds"], strict=True)] == (
             old["folds"]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from search.changes import again
 from search.errors import StudyError
 from search.policies import race_options
 from search.policy import SETTLED, Action, Allowance, Judge, Propose, Run, Wait
@@ -518,6 +519,24 @@ def test_full_baselines_get_every_fold_however_bad_they_are() -> None:
 
     assert isinstance(raced, Judge)
     assert lanes(whole) == [(1, 1), (1, 2), (1, 3), (1, 4)]
+
+
+def test_what_is_trained_again_gets_every_fold() -> None:
+    """Somebody asked for its score."""
+    past = rivals()
+    repeated = again(past, 0)
+    begun = replace(trial(1, FIVE, [[0.5]], origin=repeated.origin), config=repeated.config)
+
+    whole = given_out(race(rungs=(1,)), past.with_trial(begun))
+
+    assert (repeated.number, repeated.config) == (1, past.trials[0].config)
+    assert lanes(whole) == [(1, 1), (1, 2), (1, 3), (1, 4)]
+
+
+def test_only_a_trial_of_the_study_is_trained_again() -> None:
+    """The message says which there are."""
+    with pytest.raises(StudyError, match=r"trials 0 to 0, got 1 to train again"):
+        again(rivals(), 1)
 
 
 TWO = facts(images=10_000, folds=2, epochs=1)
