@@ -11,6 +11,7 @@ from search import reader
 from search.checkpoints import CheckpointFolder
 from search.environment import current_environment, differences
 from search.errors import StudyOwned
+from search.files import remove_temporaries
 from search.place import AbstractPlace
 from search.records import History
 
@@ -58,11 +59,12 @@ def study_lines(place: AbstractPlace, study: str, folder: Path) -> Iterator[str]
 def _swept(place: AbstractPlace, study: str, folder: Path, history: History) -> str:
     """Removes files that no trial goes on from, if nobody owns the study."""
     checkpoints = folder / "checkpoints"
-    if not checkpoints.is_dir():
+    if not folder.is_dir():
         return "none"
     try:
         with place.lock(study):
             removed = CheckpointFolder(checkpoints).sweep(history.trials, history.facts.epochs)
+            removed += remove_temporaries(folder)
     except StudyOwned as error:
         return f"not touched: {error}"
     kept = len(list(checkpoints.glob("*.npz")))

@@ -19,7 +19,7 @@ from mnist_hpo.data.sources import open_test_set
 from mnist_hpo.errors import DataError, NoResultError, UserError
 from mnist_hpo.statistics import TestResult, evaluate
 from search.environment import current_environment
-from search.files import sha256_of, write_whole
+from search.files import remove_temporaries, sha256_of, write_whole
 from search.records import History, Trial
 from search.store import Ledger
 
@@ -106,6 +106,7 @@ def finalize(
     before = finalized(ledger.history, trial, folder)
     if before is not None:
         return before  # another process did it since the caller looked
+    remove_temporaries(folder)  # of one that was killed while it wrote a model or a card
     path = model_path(folder, ledger.history, trial)
     model = trainer.refit(trial.config, number=trial.number)
     content = saved(model)

@@ -35,6 +35,17 @@ def write_whole(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def remove_temporaries(folder: Path) -> tuple[Path, ...]:
+    """Removes what writers left in a folder when they were killed; returns what was removed.
+
+    Only for who owns the folder: somebody else's file may be about to get its name.
+    """
+    left = tuple(sorted(folder.glob(".*.tmp-*")))
+    for path in left:
+        path.unlink(missing_ok=True)
+    return left
+
+
 def sync_folder(folder: Path) -> None:
     """Makes the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -1,48 +1,26 @@
 """kill -9 of a PostgreSQL server, or of its client, under a study: as if nothing had happened."""
 
-import os
 import random
-import subprocess
-import sys
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from herd import Epoch, Herd, Ran, Watch
 
 from search import reader
 from search.errors import UnknownStudy
 from search.places import Where, place_at
 from search.records import History
 
-CHILD = Path(__file__).with_name("child.py")
-PATHS = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
-
-# A study of 30 trials x 3 folds x 4 epochs of 10 ms: some ten seconds, so kills land everywhere.
-TRIALS = 30
-SAMPLER, POLICY = "tpe", "full"
+SMALL: Mapping[str, Any] = {"trials": 10, "sampler": "tpe", "policy": "full", "seconds": 0.01}
+FULL = {**SMALL, "trials": 30}
+"""30 trials x 3 folds x 4 epochs of 10 ms: some ten seconds, so kills land everywhere."""
 
 
-def started(folder: Path, url: str | None) -> subprocess.Popen[str]:
-    """Starts the scripted study, or goes on with it."""
-    environment = {**os.environ, "PYTHONPATH": PATHS}
-    environment.pop("MNIST_HPO_STORAGE", None)
-    return subprocess.Popen(
-        [sys.executable, str(CHILD), str(folder), str(TRIALS), SAMPLER, POLICY],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment | ({} if url is None else {"MNIST_HPO_STORAGE": url}),
-    )
-
-
-def epochs_told(child: subprocess.Popen[str]) -> list[tuple[int, int, int, str]]:
-    """Waits for the child's end and returns the epochs that it acknowledged."""
-    printed, _ = child.communicate(timeout=300)
-    whole = printed.split("\n")[:-1]  # the last one is empty, or was cut by the kill
-    rows = [line.split() for line in whole if not line.startswith("done")]
-    return [(int(trial), int(fold), int(epoch), value) for trial, fold, epoch, value in rows]
+def epochs_of(plan: Mapping[str, Any]) -> int:
+    return int(plan["trials"]) * 3 * 4
 
 
 def decided(where: Where) -> list[Any]:
@@ -64,110 +42,134 @@ def epochs_in(url: str) -> int:
     return sum(trial.fold_epochs for trial in history.trials)
 
 
-def check_has(history: History, told: list[tuple[int, int, int, str]]) -> None:
-    for trial, fold, epoch, value in told:
+def check_has(history: History, told: Mapping[Epoch, str]) -> None:
+    for (trial, fold, epoch), value in told.items():
         assert history.trials[trial].curves[fold].accuracies[epoch].hex() == value
 
 
-def check_study(url: str, told: list[tuple[int, int, int, str]], whole: list[Any]) -> None:
-    """Checks a study at its end: all that was acknowledged, once, and the same decisions."""
+def check_study(url: str, told: Mapping[Epoch, str], whole: list[Any]) -> None:
+    """Checks a study at its end: all that was acknowledged, and the same decisions."""
     place = place_at(url)
     check_has(reader.read(place, "demo").history, told)
-    assert set(Counter((trial, fold, epoch) for trial, fold, epoch, _ in told).values()) == {1}
     assert decided(place) == whole
     with place.reading("demo") as db:
-        assert sorted(db.rows("SELECT number FROM trials")) == [(n,) for n in range(TRIALS)]
+        assert sorted(db.rows("SELECT number FROM trials")) == [(n,) for n in range(len(whole))]
 
 
-def whole_study(folder: Path) -> list[Any]:
+def whole_study(herd: Herd, folder: Path, plan: Mapping[str, Any]) -> list[Any]:
     """Runs the study uninterrupted, in a file."""
-    assert len(epochs_told(started(folder, None))) == TRIALS * 3 * 4
-    return decided(folder / "study.db")
+    ran = herd.study(folder, {**plan, "seconds": 0.0})
+    assert len(ran.epochs) == epochs_of(plan)
+    return decided(Watch(folder=folder).ledger)
 
 
-def survive_server_kills(
-    server: Any, new_database: Callable[[], str], folder: Path, kills: int
+def survive_server_kills(  # noqa: PLR0913 - the parts, and how much of it
+    server: Any,
+    herd: Herd,
+    new_database: Callable[[], str],
+    folder: Path,
+    *,
+    plan: Mapping[str, Any],
+    kills: int,
 ) -> None:
     """Kills the server under running studies, so often in all; each goes on by itself."""
     rng = random.Random(kills)  # noqa: S311 - moments of kills, no secrets
-    whole = whole_study(folder / "whole")
+    whole = whole_study(herd, folder / "whole", plan)
     done = study = 0
     while done < kills:
         study += 1
         url = new_database()
-        child = started(folder / f"killed-{study}", url)
+        own = {**plan, "folder": str(folder / f"killed-{study}"), "storage": url}
+        herd.begin({"plan": own})
         # A server that is away when a study is opened is an error at once, not a reason to wait.
         while not epochs_in(url):
             time.sleep(0.1)
-        while done < kills and child.poll() is None:
+        while done < kills and herd.is_busy():
             time.sleep(rng.uniform(0.2, 2.0))
             server.kill()
-            done += child.poll() is None
+            done += herd.is_busy()
             time.sleep(rng.uniform(0.0, 1.0))
             server.start()
-        told = epochs_told(child)
-        assert child.returncode == 0
-        assert len(told) == TRIALS * 3 * 4
-        check_study(url, told, whole)
+        (ran,) = herd.end()
+        assert ran.code == 0, ran.err
+        assert told_once(ran, {}) == epochs_of(plan)
+        check_study(url, ran.epochs, whole)
     print(f"{done} kills of the server under {study} studies")  # noqa: T201 - figures for docs/
 
 
-def survive_client_kills(new_database: Callable[[], str], folder: Path, kills: int) -> None:
+def told_once(ran: Ran, before: Mapping[Epoch, str]) -> int:
+    """Checks that no epoch was acknowledged twice; returns how many were."""
+    lines = [line for line in ran.told if line.startswith("epoch ")]
+    assert len(lines) == len(ran.epochs)
+    assert not set(ran.epochs) & set(before)
+    return len(lines)
+
+
+def survive_client_kills(
+    herd: Herd,
+    new_database: Callable[[], str],
+    folder: Path,
+    *,
+    plan: Mapping[str, Any],
+    kills: int,
+) -> None:
     """Kills the study's process, so often in all, and goes on by another one."""
     rng = random.Random(kills)  # noqa: S311 - moments of kills, no secrets
-    whole = whole_study(folder / "whole")
+    whole = whole_study(herd, folder / "whole", plan)
     done = study = 0
     while done < kills:
         study += 1
-        url, told = new_database(), []
+        url, told = new_database(), dict[Epoch, str]()
         ended = False
         while not ended:
-            child = started(folder / f"killed-{study}", url)
-            if done < kills:
-                try:
-                    child.wait(rng.uniform(1.0, 6.0))
-                except subprocess.TimeoutExpired:
-                    child.kill()
-                    done += 1
-            told += epochs_told(child)
-            ended = child.returncode == 0
+            moment = {"epochs": rng.choice([0, 1]), "seconds": rng.uniform(0.1, 3.0)}
+            ran = herd.study(
+                folder / f"killed-{study}",
+                {**plan, "storage": url},
+                **({"kill": moment} if done < kills else {}),
+            )
+            assert ran.killed or ran.ended, ran.err
+            done += ran.killed
+            told_once(ran, told)
+            told |= ran.epochs
+            ended = ran.ended
             try:
                 check_has(reader.read(place_at(url), "demo").history, told)
             except UnknownStudy:
-                assert told == []
+                assert told == {}
         check_study(url, told, whole)
     print(f"{done} kills of the client of {study} studies")  # noqa: T201 - figures for docs/
 
 
 @pytest.mark.slow
 def test_a_study_goes_on_when_its_server_is_killed_and_comes_back(
-    server: Any, new_database: Callable[[], str], tmp_path: Path
+    server: Any, herd: Herd, new_database: Callable[[], str], tmp_path: Path
 ) -> None:
     """By itself: nobody resumes it, and no epoch is lost or trained twice."""
-    survive_server_kills(server, new_database, tmp_path, 2)
+    survive_server_kills(server, herd, new_database, tmp_path, plan=SMALL, kills=2)
 
 
 @pytest.mark.slow
 def test_a_study_on_a_server_survives_kills_of_its_process(
-    new_database: Callable[[], str], tmp_path: Path
+    herd: Herd, new_database: Callable[[], str], tmp_path: Path
 ) -> None:
     """The server frees the lock of the dead process, and the next one goes on."""
-    survive_client_kills(new_database, tmp_path, 2)
+    survive_client_kills(herd, new_database, tmp_path, plan=SMALL, kills=2)
 
 
 @pytest.mark.full
 @pytest.mark.timeout(3600)
 def test_twenty_kills_of_the_server_change_nothing(
-    server: Any, new_database: Callable[[], str], tmp_path: Path
+    server: Any, herd: Herd, new_database: Callable[[], str], tmp_path: Path
 ) -> None:
     """The full size, by hand."""
-    survive_server_kills(server, new_database, tmp_path, 20)
+    survive_server_kills(server, herd, new_database, tmp_path, plan=FULL, kills=20)
 
 
 @pytest.mark.full
 @pytest.mark.timeout(3600)
 def test_twenty_kills_of_the_client_change_nothing(
-    new_database: Callable[[], str], tmp_path: Path
+    herd: Herd, new_database: Callable[[], str], tmp_path: Path
 ) -> None:
     """The full size, by hand."""
-    survive_client_kills(new_database, tmp_path, 20)
+    survive_client_kills(herd, new_database, tmp_path, plan=FULL, kills=20)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import search
-from search.files import sha256_of, sync_folder, write_whole
+from search.files import remove_temporaries, sha256_of, sync_folder, write_whole
 
 ROOT = Path(search.__file__).parents[1]
 SIZE = 4 * 2**20
@@ -123,3 +123,16 @@ def test_the_fingerprint_is_sha256_in_hexadecimal() -> None:
     known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
     assert sha256_of(b"abc") == known == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    """Temporary files have a form of their own; a person's `notes.tmp-1` has not."""
+    orphan = tmp_path / ".best.keras.tmp-4711"
+    for path in (orphan, tmp_path / "best.keras", tmp_path / "notes.tmp-1"):
+        path.write_text("half of it")
+
+    removed = remove_temporaries(tmp_path)
+
+    assert removed == (orphan,)
+    assert names_in(tmp_path) == ["best.keras", "notes.tmp-1"]
+    assert remove_temporaries(tmp_path / "none") == ()

@@ -1,0 +1,199 @@
+"""A process that has imported everything and opened nothing: its forks begin in milliseconds.
+
+Each line on stdin is a batch of orders, as JSON; all of them start together, each in a process
+of its own, and are killed as they say. One line on stdout tells how all of them went.
+"""
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, NoReturn, final
+
+import numpy as np
+from child import Plan, Telling, run
+from optuna.storages import RDBStorage
+from points import arm
+
+from mnist_hpo import cli, searching, winner
+from mnist_hpo.commands import doctor, finalize, resume, show
+from mnist_hpo.commands import search as search_command
+from mnist_hpo.data.records import Images
+from mnist_hpo.statistics import TestResult, evaluate
+from search.trainer import AbstractTrainer, Task, Trained
+
+COMMANDS = (doctor, finalize, resume, search_command, show)
+"""Imported here, once; `cli` would import them in each fork."""
+
+Order = Mapping[str, Any]
+"""What to do: `plan`, a scripted study, or `cli`, the program's arguments; a `point` to die at;
+`kill`: so many seconds after so many acknowledged epochs."""
+
+
+@final
+class Model:
+    """A trained network, as far as `finalize` looks at one."""
+
+    def __init__(self, trial: int) -> None:
+        self._content = f"weights of trial {trial}".encode() * 1000
+
+    def save(self, path: Path) -> None:
+        path.write_bytes(self._content)
+
+
+@final
+class Scripted(AbstractTrainer):
+    """Stands where the program trains networks: `searching.LazyTrainer`."""
+
+    def __init__(self, **_: object) -> None:
+        self._inner = Telling(Plan(folder=""), lambda _: None)
+
+    def train(self, task: Task) -> Trained:
+        return self._inner.train(task)
+
+    def made(self) -> "Scripted":
+        return self
+
+    def refit(self, config: object, *, number: int) -> Model:
+        del config
+        return Model(number)
+
+
+def tested(model: object, test: Images) -> TestResult:
+    """Stands for the evaluation: nine in ten right."""
+    del model
+    predicted = np.where(np.arange(len(test.y)) % 10 == 0, (test.y + 1) % 10, test.y)
+    return evaluate(test.y, predicted, loss=0.25)
+
+
+@final
+class Running:
+    """A fork at work."""
+
+    def __init__(self, order: Order, gate: tuple[int, int]) -> None:
+        self.out, self.err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+        self.pipe, mouth = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(gate[1])
+            os.read(gate[0], 1)  # until the gate opens
+            _become(order, mouth, self.out, self.err)
+        os.close(mouth)
+        self._told = b""
+        self._kill = order.get("kill")
+        self.deadline: float | None = None
+        self._look()
+
+    def hear(self) -> bool:
+        """Reads what was told; False: that was the last of it."""
+        told = os.read(self.pipe, 1 << 16)
+        self._told += told
+        self._look()
+        return bool(told)
+
+    def _look(self) -> None:
+        """Sets the hour of death once enough was acknowledged."""
+        epochs = (b"\n" + self._told).count(b"\nepoch ")
+        if self._kill and self.deadline is None and epochs >= self._kill["epochs"]:
+            self.deadline = time.monotonic() + self._kill["seconds"]
+
+    def check_time(self) -> None:
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            os.kill(self.pid, signal.SIGKILL)
+            self.deadline = self._kill = None
+
+    def result(self) -> dict[str, Any]:
+        """Buries the process and returns what is known of it."""
+        _, status = os.waitpid(self.pid, 0)
+        os.close(self.pipe)
+        told = self._told.decode().split("\n")[:-1]  # the last one is empty
+        streams = [_content(stream) for stream in (self.out, self.err)]
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
+        return {
+            "pid": self.pid, "told": told, "killed": killed, "code": code,
+            "out": streams[0], "err": streams[1],
+        }  # fmt: skip
+
+
+def _content(stream: IO[bytes]) -> str:
+    with stream:
+        stream.seek(0)
+        return stream.read().decode()
+
+
+def _become(order: Order, mouth: int, out: IO[bytes], err: IO[bytes]) -> NoReturn:
+    """Carries out an order in a fork, and ends it."""
+    code = 1
+    try:
+        for descriptor, stream in enumerate((out, err), start=1):
+            os.dup2(stream.fileno(), descriptor)
+
+        def tell(line: str) -> None:
+            os.write(mouth, f"{line}\n".encode())
+
+        if "point" in order:
+            name, side, nth = order["point"]
+            arm(name, side, nth, tell)
+        code = _carried_out(order, tell)
+    except BaseException:  # noqa: BLE001 - whatever it is, the test reads it
+        traceback.print_exc()
+    finally:
+        for text in (sys.stdout, sys.stderr):
+            text.flush()
+        os._exit(code)
+
+
+def _carried_out(order: Order, tell: Callable[[str], object]) -> int:
+    if "cli" in order:
+        return cli.main(order["cli"])
+    run(Plan(**order["plan"]), tell)
+    return 0
+
+
+def carry_out(orders: Sequence[Order]) -> list[dict[str, Any]]:
+    """Starts all orders together and waits for all of them."""
+    gate = os.pipe()
+    forks = [Running(order, gate) for order in orders]
+    for end in reversed(gate):
+        os.close(end)
+    with selectors.DefaultSelector() as selector:
+        for fork in forks:
+            selector.register(fork.pipe, selectors.EVENT_READ, fork)
+        while selector.get_map():
+            hours = [fork.deadline for fork in forks if fork.deadline is not None]
+            patience = max(min(hours) - time.monotonic(), 0.0) if hours else None
+            for key, _ in selector.select(patience):
+                if not key.data.hear():
+                    selector.unregister(key.fd)
+                    key.data.deadline = None
+            for fork in forks:
+                fork.check_time()
+    return [fork.result() for fork in forks]
+
+
+def main() -> None:
+    """Serves until stdin ends."""
+    for module, name, double in ((searching, "LazyTrainer", Scripted), (winner, "tested", tested)):
+        setattr(module, name, double)  # no network is trained here
+    with contextlib.suppress(ImportError):
+        import search.postgres  # noqa: PLC0415 - not everybody has the driver
+        import search.postgres_storage  # noqa: F401, PLC0415 - likewise
+    # Optuna and SQLAlchemy import half of themselves on the first use.
+    warm = RDBStorage("sqlite:///:memory:")
+    warm.remove_session()
+    warm.engine.dispose()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(json.dumps(carry_out(json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
