@@ -119,19 +119,19 @@ def _report(error: Exception) -> int:
     """Tells a person what went wrong and what to type."""
     # Only here: a run without errors need not import what explains them.
     from mnist_hpo.exits import explain  # noqa: PLC0415 - see above
-    from mnist_hpo.redaction import redacted  # noqa: PLC0415 - likewise
+    from mnist_hpo.redaction import printable, redacted  # noqa: PLC0415 - likewise
 
     exit_ = explain(error)
     trace = redacted("".join(traceback.format_exception(error)))
     if os.environ.get("MNIST_HPO_DEBUG"):
         click.echo(trace, nl=False, err=True)
     if exit_ is None:
-        message = redacted(f"{type(error).__name__}: {error}")
+        message = printable(f"{type(error).__name__}: {error}")
         click.echo(f"error: a bug in {PROGRAM}: {message}", err=True)
         click.echo(f"help:  please report it, with {_crash_log(trace)}", err=True)
         return _BUG
-    click.echo(f"error: {redacted(exit_.message)}", err=True)
-    click.echo("help:  " + redacted(exit_.help).replace("\n", "\n       "), err=True)
+    click.echo(f"error: {printable(exit_.message)}", err=True)
+    click.echo("help:  " + printable(exit_.help).replace("\n", "\n       "), err=True)
     return exit_.code
 
 

@@ -33,7 +33,7 @@ def place_at(url: str) -> AbstractPlace:
     if url.startswith(_POSTGRES):
         return _server(url)
     path = url.removeprefix(_SQLITE)
-    if not url.startswith(_SQLITE) or not path or "?" in path:
+    if not url.startswith(_SQLITE) or not path or "?" in path or "://" in path:
         raise PlaceError(
             f"A storage is postgresql://USER@HOST:PORT/DATABASE or sqlite:///PATH (four "
             f"slashes for an absolute path), got {hidden(url)!r}.",

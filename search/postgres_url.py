@@ -43,10 +43,11 @@ class PostgresUrl:
             raise ValueError("the port is a number") from None
         if url.port is not None and not 0 < url.port < 65536:
             raise ValueError("the port is 1 to 65535")
-        if "@" in (url.host or ""):
-            raise ValueError("it has one @, before the host")
         if not url.database:
             raise ValueError("it names a database")
+        # After three slashes everything is a database's name, a password in it as well.
+        if "@" in (url.host or "") + url.database:
+            raise ValueError("it has one @, before the host")
         _check_options(url)
         return cls(url)
 
@@ -87,6 +88,8 @@ def _check_options(url: URL) -> None:
             raise ValueError(f"{name} is no option behind the ?")
         if not isinstance(value, str):
             raise ValueError("each option behind the ? stands there once")  # noqa: TRY004 - a value
+        if "@" in value:  # a second URL, pasted behind the first, would be shown
+            raise ValueError("it has one @, before the host")
         if {"host": url.host, "port": url.port}.get(name):
             raise ValueError(f"the {name} stands there once")
         try:

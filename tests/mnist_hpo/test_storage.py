@@ -279,7 +279,10 @@ def wrong(url: str, server: Any) -> dict[str, str]:
         "driver named": url.replace("postgresql", "postgresql+psycopg2"),
         "no scheme": url.partition("://")[2],
         "one slash": url.replace("://", ":/"),
+        "three slashes": url.replace("://", ":///"),
         "sqlite": f"sqlite:///{url}?mode=ro",
+        "a URL as a path": f"sqlite:///{url}",
+        "pasted twice": f"{url}?sslmode={url}",
         "control character": f"{url}\t",
     }
 
