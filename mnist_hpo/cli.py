@@ -25,6 +25,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "list": ("mnist_hpo.commands.list:command", "All studies: state, best score, next step."),
     "show": ("mnist_hpo.commands.show:command", "The ranking of a study, and what it saved."),
     "trial": ("mnist_hpo.commands.trial:command", "One trial: folds, epochs, failures."),
+    "compare": (
+        "mnist_hpo.commands.compare:command",
+        "Trials or studies side by side, paired by fold.",
+    ),
     "importance": (
         "mnist_hpo.commands.importance:command",
         "Which hyperparameters decide who is among the best.",

@@ -38,7 +38,8 @@ def show_json(
         "study": _study(snapshot),
         "cost": _cost(cost(history, rows)),
         "trials": [
-            _trial(row, history.facts) for row in sorted(kept, key=lambda row: row.trial.number)
+            standing_json(row, history.facts)
+            for row in sorted(kept, key=lambda row: row.trial.number)
         ],
         "winner": None if winner is None else winner.number,
         "test": [
@@ -80,7 +81,7 @@ def trial_json(snapshot: Snapshot, number: int) -> dict[str, Any]:
         "study": history.facts.study,
         "seed": history.facts.seed,
         "trial": {
-            **_trial(row, history.facts),
+            **standing_json(row, history.facts),
             "epochs": [[asdict(epoch) for epoch in c.epochs] for c in row.trial.curves],
         },
     }
@@ -134,7 +135,8 @@ def _cost(cost_: Cost) -> dict[str, Any]:
     }
 
 
-def _trial(row: Standing, facts: Facts) -> dict[str, Any]:
+def standing_json(row: Standing, facts: Facts) -> dict[str, Any]:
+    """Returns a trial as one entry of `show --json`."""
     trial = row.trial
     return {
         "number": trial.number,

@@ -24,7 +24,7 @@ class Column:
     """Aligned to the right."""
 
     least: int | None = None
-    """Down to this width its cells may be folded over several lines; None: never."""
+    """Down to this width its cells and header may be folded over several lines; None: never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _natural(column: Column, rows: Sequence[Row]) -> int:
 def _least(column: Column, natural: Mapping[str, int]) -> int:
     if column.least is None:
         return natural[column.name]
-    return min(natural[column.name], max(column.least, width_of(column.name)))
+    return min(natural[column.name], column.least)
 
 
 def _total(columns: Sequence[Column], natural: Mapping[str, int], *, folded: bool) -> int:

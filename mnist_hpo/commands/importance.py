@@ -80,6 +80,7 @@ def command(
     out = console.stdout_console(color)
     layout = console.laid_out(out, table)
     console.write(out, layout.lines)
+    predicted = whole_text(len(values) - scores)
     some = (
         f"Of these {whole_text(MOST_TRIALS)} were looked at." if len(values) > MOST_TRIALS else ""
     )
@@ -87,8 +88,8 @@ def command(
         out,
         [
             (
-                f"From {whole_text(scores)} scores and {whole_text(len(values) - scores)} predicted "
-                "means, which come from a model of their own."
+                f"From {whole_text(scores)} scores and {predicted} predicted means, which come "
+                f"from a model of their own."
             ),
             some,
             (
