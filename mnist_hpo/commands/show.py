@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from mnist_hpo import console, schema
 from mnist_hpo.conditions import holds, parsed
+from mnist_hpo.flat import flat_trials
 from mnist_hpo.formats import share_text, whole_text
 from mnist_hpo.leaderboard import SORTS, chosen, common, leaderboard, legend
 from mnist_hpo.news import told_of
@@ -79,7 +79,9 @@ def command(  # noqa: PLR0913 - one parameter an option
     history = snapshot.history
     if form in {"json", "csv"}:
         document = schema.show_json(snapshot, _filter(where, history))
-        text = schema.as_json(document) if form == "json" else to_csv(_flat(document, history))
+        text = (
+            schema.as_json(document) if form == "json" else to_csv(flat_trials(document, history))
+        )
         click.echo(text, nl=False)
         return
     every_row = with_predictions(history, standings(history, owned=snapshot.owner is not None))
@@ -186,31 +188,3 @@ def _what_next(snapshot: Snapshot, results: Path, storage: Storage | None) -> li
         case _:
             pass
     return lines
-
-
-def _flat(document: dict[str, Any], history: History) -> list[dict[str, object]]:
-    """Returns the trials as rows with the same columns each."""
-    names = [dimension.name for dimension in history.facts.space.dimensions]
-    given = [name for trial in history.trials for name in trial.config]
-    columns = dict.fromkeys([*names, *given])
-    last = history.facts.epochs
-    rows = []
-    for trial in document["trials"]:
-        score = trial["score"] or {"mean": None, "std": None, "se": None}
-        predicted = trial["predicted"] or {"mean": None, "low": None, "high": None}
-        stopped = trial["stopped"] or {"fold": None, "epoch": None, "reason": None}
-        plain = ("number", "state", "origin", "rank", "tied")
-        sizes = ("worst", "params", "macs", "fold_epochs", "seconds")
-        rows.append(
-            {name: trial[name] for name in plain}
-            | {f"score_{name}": value for name, value in score.items()}
-            | {f"predicted_{name}": value for name, value in predicted.items()}
-            | {name: trial[name] for name in sizes}
-            | {
-                f"fold_{number}": fold[last - 1] if len(fold) >= last else None
-                for number, fold in enumerate(trial["folds"], start=1)
-            }
-            | {f"stopped_{name}": value for name, value in stopped.items()}
-            | {f"config_{name}": trial["config"].get(name) for name in columns}
-        )
-    return rows

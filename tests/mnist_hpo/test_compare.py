@@ -32,7 +32,7 @@ def two(results: Path) -> Path:
         {"study": "again", "seed": 9},
         {"study": "elsewhere", "folds_sha256": "ef" * 32},
     ):
-        facts = replace(history.facts, **changes)  # type: ignore[arg-type]  # by name
+        facts = replace(history.facts, **changes)
         path = results / facts.study / "study.db"
         path.parent.mkdir()
         write_ledger(path, replace(history, facts=facts))
