@@ -25,6 +25,14 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "list": ("mnist_hpo.commands.list:command", "All studies: state, best score, next step."),
     "show": ("mnist_hpo.commands.show:command", "The ranking of a study, and what it saved."),
     "trial": ("mnist_hpo.commands.trial:command", "One trial: folds, epochs, failures."),
+    "compare": (
+        "mnist_hpo.commands.compare:command",
+        "Trials or studies side by side, paired by fold.",
+    ),
+    "importance": (
+        "mnist_hpo.commands.importance:command",
+        "Which hyperparameters decide who is among the best.",
+    ),
     "finalize": ("mnist_hpo.commands.finalize:command", "Retrain the winner, open the test set."),
     "bench": ("mnist_hpo.commands.bench:command", "Record a grid; race it again on paper."),
     "models": ("mnist_hpo.commands.models:command", "The documented models and their figures."),

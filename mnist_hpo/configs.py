@@ -7,7 +7,7 @@ from mnist_hpo.formats import rate_text, value_text
 from spaces.architecture import Conv, Dense
 from spaces.documented import DocumentedModel, documented_by
 from spaces.errors import SpaceError
-from spaces.space import Config
+from spaces.space import Config, Value
 
 _NUMBERED = re.compile(r"(.+)_\d+")
 _RATE = re.compile(r"(.+_)?(lr|learning_rate)")
@@ -18,19 +18,27 @@ _COUNTS = frozenset({"conv_layers", "dense_layers"})
 
 def in_words(config: Config) -> dict[str, str]:
     """Returns a configuration as short texts: `filters` 32-64-64, `lr` of its own optimizer."""
+    return {
+        name: rate_text(value) if name == "lr" and isinstance(value, float) else value_text(value)
+        for name, value in in_short(config).items()
+    }
+
+
+def in_short(config: Config) -> dict[str, Value]:
+    """Returns the same unrounded: what a condition or an order compares."""
     model = _documented(config)
     if model is not None:
         return _of_model(model)
-    words: dict[str, str] = {}
+    short: dict[str, Value] = {}
     for name, value in config.items():
         if (numbered := _NUMBERED.fullmatch(name)) is not None:
-            before = words.get(numbered[1])
-            words[numbered[1]] = f"{before}-{value}" if before else str(value)
+            before = short.get(numbered[1])
+            short[numbered[1]] = str(value) if before is None else f"{before}-{value}"
         elif _RATE.fullmatch(name) and isinstance(value, float):
-            words["lr"] = rate_text(value)
+            short["lr"] = value
         elif name not in _COUNTS:
-            words[name] = value_text(value)
-    return words
+            short[name] = value
+    return short
 
 
 def _documented(config: Config) -> DocumentedModel | None:
@@ -40,13 +48,13 @@ def _documented(config: Config) -> DocumentedModel | None:
         return None
 
 
-def _of_model(model: DocumentedModel) -> dict[str, str]:
+def _of_model(model: DocumentedModel) -> dict[str, Value]:
     return {
         "filters": joined([layer.filters for layer in model.architecture if type(layer) is Conv]),
         "units": joined([layer.units for layer in model.architecture if type(layer) is Dense]),
         "optimizer": model.optimizer,
-        "lr": rate_text(model.learning_rate),
-        "batch_size": str(model.batch_size),
+        "lr": model.learning_rate,
+        "batch_size": model.batch_size,
     }
 
 

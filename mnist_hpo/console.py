@@ -9,6 +9,7 @@ from typing import Literal, TextIO, cast
 from rich.console import Console
 from rich.text import Text
 
+from mnist_hpo.sparkline import LEVELS, PLAIN
 from mnist_hpo.tables import Layout, Line, Table, fit, fold
 
 __all__ = [
@@ -28,6 +29,8 @@ Color = Literal["auto", "always", "never"]
 
 # Text of a ledger may come from anywhere: it may hold no command for the terminal.
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+_PLAIN = str.maketrans(LEVELS, PLAIN)
 
 
 def stdout_console(color: str = "auto") -> Console:
@@ -84,7 +87,7 @@ def writable(text: str, console: Console) -> str:
     text = _CONTROL.sub("", text)
     if text.isascii() or console.encoding.lower().replace("-", "") == "utf8":
         return text
-    return text.replace("±", "+-").encode("ascii", "replace").decode()
+    return text.replace("±", "+-").translate(_PLAIN).encode("ascii", "replace").decode()
 
 
 def laid_out(console: Console, table: Table, *, wide: bool = False) -> Layout:

@@ -160,23 +160,27 @@ def _standing(
     )
 
 
-def difference(accuracies: Sequence[float], best: Sequence[float]) -> Difference:
+def difference(
+    accuracies: Sequence[float], best: Sequence[float], *, of: int | None = None
+) -> Difference:
     """Compares two trials on the same folds.
 
-    Half the interval is t(0.975, k - 1) sqrt(1/k + 1/(k - 1)) s, with s the standard deviation
-    of the k paired differences; 1/(k - 1) is n_valid / n_train of a k-fold split.
+    Half the interval is t(0.975, j - 1) sqrt(1/j + 1/(k - 1)) s, with s the standard deviation
+    of the j paired differences; 1/(k - 1) is n_valid / n_train of a k-fold split.
 
     Args:
-        accuracies: One a fold.
+        accuracies: One a fold, at least two.
         best: The best trial's, fold by fold.
+        of: The k folds of the split; None: the j compared are all of them.
 
     References:
         Nadeau and Bengio (2003), "Inference for the generalization error", Machine Learning 52.
     """
     gains = [own - other for own, other in zip(accuracies, best, strict=True)]
-    folds = len(gains)
-    spread = statistics.stdev(gains) * math.sqrt(1 / folds + 1 / (folds - 1))
-    return Difference(mean=statistics.fmean(gains), half_width=t_quantile(folds - 1) * spread)
+    seen = len(gains)
+    folds = of or seen
+    spread = statistics.stdev(gains) * math.sqrt(1 / seen + 1 / (folds - 1))
+    return Difference(mean=statistics.fmean(gains), half_width=t_quantile(seen - 1) * spread)
 
 
 @cache

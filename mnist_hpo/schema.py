@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -18,18 +18,28 @@ SCHEMA_VERSION = 1
 """Raised when a key changes its meaning or goes away; new keys may come without."""
 
 
-def show_json(snapshot: Snapshot) -> dict[str, Any]:
-    """Returns a study as `show --json` prints it."""
+def show_json(
+    snapshot: Snapshot,
+    keep: Callable[[Sequence[Standing]], Sequence[Standing]] = tuple,
+) -> dict[str, Any]:
+    """Returns a study as `show --json` prints it.
+
+    Args:
+        snapshot: The study.
+        keep: Chooses trials; all else is that of the whole study.
+    """
     history = snapshot.history
     rows = standings(history, owned=snapshot.owner is not None)
-    rows = with_reasons(history, with_predictions(history, rows))
+    rows = with_predictions(history, rows)
+    kept = with_reasons(history, keep(rows))
     winner = history.incumbent
     return {
         "schema_version": SCHEMA_VERSION,
         "study": _study(snapshot),
         "cost": _cost(cost(history, rows)),
         "trials": [
-            _trial(row, history.facts) for row in sorted(rows, key=lambda row: row.trial.number)
+            standing_json(row, history.facts)
+            for row in sorted(kept, key=lambda row: row.trial.number)
         ],
         "winner": None if winner is None else winner.number,
         "test": [
@@ -71,7 +81,7 @@ def trial_json(snapshot: Snapshot, number: int) -> dict[str, Any]:
         "study": history.facts.study,
         "seed": history.facts.seed,
         "trial": {
-            **_trial(row, history.facts),
+            **standing_json(row, history.facts),
             "epochs": [[asdict(epoch) for epoch in c.epochs] for c in row.trial.curves],
         },
     }
@@ -125,7 +135,8 @@ def _cost(cost_: Cost) -> dict[str, Any]:
     }
 
 
-def _trial(row: Standing, facts: Facts) -> dict[str, Any]:
+def standing_json(row: Standing, facts: Facts) -> dict[str, Any]:
+    """Returns a trial as one entry of `show --json`."""
     trial = row.trial
     return {
         "number": trial.number,

@@ -1,6 +1,7 @@
 """Tables of text that fit a width. Nothing is ever cut: columns are folded, or left out whole."""
 
 import csv
+import html
 import io
 import re
 import unicodedata
@@ -24,7 +25,7 @@ class Column:
     """Aligned to the right."""
 
     least: int | None = None
-    """Down to this width its cells may be folded over several lines; None: never."""
+    """Down to this width its cells and header may be folded over several lines; None: never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def _natural(column: Column, rows: Sequence[Row]) -> int:
 def _least(column: Column, natural: Mapping[str, int]) -> int:
     if column.least is None:
         return natural[column.name]
-    return min(natural[column.name], max(column.least, width_of(column.name)))
+    return min(natural[column.name], column.least)
 
 
 def _total(columns: Sequence[Column], natural: Mapping[str, int], *, folded: bool) -> int:
@@ -171,6 +172,32 @@ def to_markdown(table: Table) -> str:
     return "".join(
         f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
         for cells in (names, marks, *rows)
+    )
+
+
+def to_text(table: Table) -> str:
+    """Returns a table with all its columns as text."""
+    return "\n".join(line.text for line in fit(table, None).lines)
+
+
+def to_html(table: Table, notes: Sequence[str] = ()) -> str:
+    """Returns a table with all its columns in HTML, sentences below it."""
+
+    def cells(tag: str, texts: Sequence[str]) -> str:
+        aligned = zip(table.columns, texts, strict=True)
+        return "".join(
+            f'<{tag} style="text-align: {"right" if column.right else "left"}">'
+            f"{html.escape(text.strip())}</{tag}>"
+            for column, text in aligned
+        )
+
+    names = [column.name for column in table.columns]
+    rows = [cells("td", [row.cells.get(name, "-") for name in names]) for row in table.rows]
+    body = "".join(f"<tr>{row}</tr>\n" for row in rows)
+    below = f"<p>{html.escape(' '.join(notes))}</p>\n" if notes else ""
+    return (
+        f"<table>\n<thead><tr>{cells('th', names)}</tr></thead>\n"
+        f"<tbody>\n{body}</tbody>\n</table>\n{below}"
     )
 
 

@@ -1,5 +1,6 @@
 """`mnist-hpo models`: the documented models, their sizes and what their sources report."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -9,7 +10,7 @@ from mnist_hpo.configs import joined
 from mnist_hpo.formats import count_text, rate_text, whole_text
 from mnist_hpo.options import color_option, form_option
 from mnist_hpo.schema import SCHEMA_VERSION, as_json
-from mnist_hpo.tables import Column, Row, Table, to_markdown
+from mnist_hpo.tables import Column, Row, Table, to_csv, to_markdown
 from spaces.architecture import Conv, Dense, Dropout, Layer, Stem, rows
 from spaces.documented import DOCUMENTED, DocumentedModel, Figure, documented
 
@@ -29,7 +30,7 @@ _COLUMNS = (
 
 @click.command("models")
 @click.argument("name", required=False)
-@form_option("json", "md")
+@form_option("json", "csv", "md")
 @color_option
 def command(*, name: str | None, form: str | None, color: str) -> None:
     """Shows the five documented models, or the one called NAME in detail."""
@@ -40,6 +41,9 @@ def command(*, name: str | None, form: str | None, color: str) -> None:
             "models": [_record(model) for model in models],
         }
         click.echo(as_json(document), nl=False)
+        return
+    if form == "csv":
+        click.echo(to_csv(map(_flat, models)), nl=False)
         return
     table = Table(_COLUMNS, tuple(_row(model) for model in models))
     if form == "md":
@@ -151,6 +155,19 @@ def _about(layer: Layer) -> str:
 def _published(figure: Figure) -> str:
     note = f": {figure.note}" if figure.note else ""
     return f"published  {figure.value:g}  {figure.label}, {whole_text(figure.images)} images{note}"
+
+
+def _flat(model: DocumentedModel) -> dict[str, object]:
+    """Returns what fits a cell each, and the published figure that tables show."""
+    record = _record(model)
+    test = [figure for figure in model.published if figure.label == "test"]
+    return {
+        name: value for name, value in record.items() if not isinstance(value, list | Mapping)
+    } | {
+        "layers": _layers(model),
+        "published_test": test[0].value if test else None,
+        "published_images": test[0].images if test else None,
+    }
 
 
 def _record(model: DocumentedModel) -> dict[str, Any]:

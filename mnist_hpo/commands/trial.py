@@ -1,6 +1,7 @@
 """`mnist-hpo trial STUDY N`: all that is known of one trial."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -19,11 +20,12 @@ from mnist_hpo.formats import (
 from mnist_hpo.options import color_option, command_line, form_option, where_options
 from mnist_hpo.prospects import told
 from mnist_hpo.ranking import Standing, standings
+from mnist_hpo.sparkline import sparkline, thinned
 from mnist_hpo.storage import Storage
 from mnist_hpo.studies import find
-from mnist_hpo.tables import Column, Line, Row, Table
+from mnist_hpo.tables import Column, Line, Row, Table, to_csv, to_markdown
 from search import reader
-from search.records import Curve, Facts, Failure, History
+from search.records import Curve, Facts, Failure, History, Trial
 
 _LABEL = 9
 """Characters of the labels on the left."""
@@ -36,7 +38,7 @@ _CELL = 9
 @click.argument("study")
 @click.argument("number", type=click.IntRange(min=0), metavar="N")
 @where_options
-@form_option("json")
+@form_option("json", "csv", "md")
 @color_option
 def command(  # noqa: PLR0913 - one parameter an option
     *,
@@ -60,6 +62,12 @@ def command(  # noqa: PLR0913 - one parameter an option
         )
     if form == "json":
         click.echo(schema.as_json(schema.trial_json(snapshot, number)), nl=False)
+        return
+    if form == "csv":
+        click.echo(to_csv(_epoch_rows(history.trials[number])), nl=False)
+        return
+    if form == "md":
+        click.echo(to_markdown(_fold_table(history.trials[number], history)), nl=False)
         return
     row = told(history, standings(history, owned=snapshot.owner is not None), number)
     out = console.stdout_console(color)
@@ -140,6 +148,8 @@ def _fold_lines(row: Standing, history: History, folds: Sequence[int]) -> list[L
         others = [_at(best.curves[fold], epochs - 1) for fold in folds]
         lines.append(Line(_line(f"#{best.number}", others)))
     lines.append(Line(_line("epochs", [str(len(curve) or "-") for curve in curves])))
+    lines.append(Line(_line("seconds", [_seconds(curve) for curve in curves])))
+    lines.append(Line(_line("curve", _drawn(row.trial, curves))))
     lines.append(Line(_line("epoch", ["-" * (_CELL - 2)] * len(folds)), "dim"))
     return lines + [
         Line(_line(f"{epoch + 1:>5}", [_at(curve, epoch) for curve in curves]))
@@ -151,8 +161,48 @@ def _at(curve: Curve, epoch: int) -> str:
     return f"{curve.accuracies[epoch]:.4f}" if epoch < len(curve) else "-"
 
 
+def _seconds(curve: Curve) -> str:
+    if not len(curve):
+        return "-"
+    return f"{sum(epoch.seconds + epoch.build_seconds for epoch in curve.epochs):.1f}"
+
+
+def _drawn(trial: Trial, curves: Sequence[Curve]) -> list[str]:
+    """Draws validation accuracies; all folds of the trial have one scale."""
+    seen = [value for curve in trial.curves for value in curve.accuracies] or [0.0]
+    low, high = min(seen), max(seen)
+    return [
+        sparkline(thinned(curve.accuracies, _CELL - 2), low=low, high=high) or "-"
+        for curve in curves
+    ]
+
+
 def _line(label: str, cells: Sequence[str]) -> str:
     return f"{label:<{_LABEL}}" + "".join(f"{cell:>{_CELL}}" for cell in cells)
+
+
+def _epoch_rows(trial: Trial) -> list[dict[str, object]]:
+    """Returns a row an epoch, every fact of it."""
+    return [
+        {"trial": trial.number, "fold": fold, "epoch": number, "run": curve.run + 1}
+        | asdict(epoch)
+        for fold, curve in enumerate(trial.curves, start=1)
+        for number, epoch in enumerate(curve.epochs, start=1)
+    ]
+
+
+def _fold_table(trial: Trial, history: History) -> Table:
+    """Returns accuracies by epoch, a column a fold."""
+    columns = [Column("epoch", right=True)]
+    columns += [Column(f"fold {fold + 1}", right=True) for fold in range(history.facts.folds)]
+    rows = tuple(
+        Row(
+            {"epoch": str(epoch + 1)}
+            | {f"fold {fold}": _at(own, epoch) for fold, own in enumerate(trial.curves, start=1)}
+        )
+        for epoch in range(max(map(len, trial.curves)))
+    )
+    return Table(tuple(columns), rows)
 
 
 def _write_failure(out: console.Console, failure: Failure) -> None:

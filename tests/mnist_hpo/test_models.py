@@ -1,5 +1,7 @@
 """`models`: the five documented models, with the sizes and figures of their sources."""
 
+import csv
+import io
 import json
 from collections.abc import Callable
 from typing import Any
@@ -72,3 +74,11 @@ def test_another_name_ends_with_2(run: Run) -> None:
 
     assert ran.code == 2
     assert "000, 001, 002, 003, 004" in ran.err
+
+
+def test_csv_has_the_published_figure_as_a_number(run: Run) -> None:
+    rows = list(csv.DictReader(io.StringIO(run("models", "--csv").out)))
+
+    assert [row["name"] for row in rows] == list(PARAMS)
+    assert rows[4]["published_test"] == "0.9888"
+    assert rows[2]["published_test"] == ""

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -162,3 +163,67 @@ def test_a_missing_folder_is_no_study(run: Run, tmp_path: Path) -> None:
     assert ran.code == 2
     assert "there are: none yet" in ran.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_condition_keeps_the_ranks_and_says_how_many_meet_it(run: Run, results: Path) -> None:
+    out = run("show", "mnist", "--where", "filters_2>50", "--results", results).out
+
+    assert _rows(out) == [["1", "1"], ["2=", "0"], ["-", "6"]]
+    assert "4 of 8 trials meet filters_2>50." in " ".join(out.split())
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv", "--md"])
+def test_a_condition_holds_in_every_form(run: Run, results: Path, form: str) -> None:
+    ran = run("show", "mnist", form, "--where", "rank=1", "--results", results)
+
+    assert ran.code == 0
+    assert "0.9896" not in ran.out
+    if form == "--json":
+        assert [trial["number"] for trial in json.loads(ran.out)["trials"]] == [1]
+    else:
+        assert len(ran.out.splitlines()) == (2 if form == "--csv" else 3)
+
+
+def test_columns_are_those_asked_for_in_that_order(run: Run, results: Path) -> None:
+    out = run("show", "mnist", "--columns", "params, lr,std,rank", "--results", results).out
+
+    assert out.splitlines()[0].split() == [
+        "rank",
+        "trial",
+        "score",
+        "(5",
+        "folds)",
+        "params",
+        "lr",
+        "std",
+    ]
+    assert out.splitlines()[2].split()[5:] == ["121k", "1.1e-3", "0.0004"]
+    assert "Same in all" not in out
+
+
+def test_of_the_columns_asked_for_the_last_ones_go_first(run: Run, results: Path) -> None:
+    """Rank, trial and score take 36 characters, the names 9 each with their gaps."""
+    names = "filters,params,state,origin,time"
+
+    out = run("show", "mnist", "--columns", names, "--results", results, COLUMNS=60).out
+
+    assert out.splitlines()[0].split()[5:] == ["filters", "params"]
+    assert "Hidden at 60 columns: state, origin, time" in " ".join(out.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "help_"),
+    [
+        (["--where", "parms<1k"], "has 'parms'", "did you mean 'params'?"),
+        (["--columns", "filtres"], "has 'filtres'", "did you mean 'filters'?"),
+        (["--columns", "lr", "--json"], "--json has every column", "show --help"),
+    ],
+)
+def test_a_wrong_name_ends_with_2_and_the_nearest_one(
+    run: Run, results: Path, options: list[str], message: str, help_: str
+) -> None:
+    ran = run("show", "mnist", *options, "--results", results)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert message in ran.err
+    assert help_ in ran.err

@@ -1,5 +1,7 @@
 """`trial`: configuration, folds, curves and failures of one trial."""
 
+import csv
+import io
 import json
 import re
 from collections.abc import Callable
@@ -90,3 +92,34 @@ def test_a_trial_that_is_not_there_ends_with_2(run: Run, results: Path, number: 
     assert ran.code == 2
     assert f"has the trials 0 to 7, got {number}" in ran.err
     assert "help:  mnist-hpo show mnist --all" in ran.err
+
+
+def test_seconds_and_a_drawn_curve_stand_below_each_fold(run: Run, results: Path) -> None:
+    """Three epochs of 1.5 s; a curve that gains 0.01 an epoch, from its lowest to its highest."""
+    out = run("trial", "mnist", "5", "--results", results).out
+
+    assert _labelled(out, "seconds") == ["4.5", "3.0", "-", "-", "-"]
+    assert _labelled(out, "curve") == ["▁▅█", "▁▅", "-", "-", "-"]
+
+
+def test_a_curve_is_drawn_in_ascii_where_need_be(run: Run, results: Path) -> None:
+    out = run("trial", "mnist", "5", "--results", results, charset="ascii").out
+
+    assert _labelled(out, "curve") == ["_=#", "_=", "-", "-", "-"]
+
+
+def test_csv_has_a_row_an_epoch(run: Run, results: Path) -> None:
+    text = run("trial", "mnist", "5", "--csv", "--results", results).out
+
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [(row["fold"], row["epoch"]) for row in rows] == [
+        ("1", "1"), ("1", "2"), ("1", "3"), ("2", "1"), ("2", "2"),
+    ]  # fmt: skip
+    assert (rows[2]["valid_accuracy"], rows[2]["seconds"]) == ("0.98", "1.5")
+
+
+def test_markdown_has_a_column_a_fold(run: Run, results: Path) -> None:
+    lines = run("trial", "mnist", "5", "--md", "--results", results).out.splitlines()
+
+    assert lines[0] == "| epoch | fold 1 | fold 2 | fold 3 | fold 4 | fold 5 |"
+    assert lines[-1] == "| 3 | 0.9800 | - | - | - | - |"
