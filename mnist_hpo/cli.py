@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "show": ("mnist_hpo.commands.show:command", "The ranking of a study, and what it saved."),
     "trial": ("mnist_hpo.commands.trial:command", "One trial: folds, epochs, failures."),
     "finalize": ("mnist_hpo.commands.finalize:command", "Retrain the winner, open the test set."),
+    "report": ("mnist_hpo.commands.report:command", "A page to show: charts, digits, commands."),
     "bench": ("mnist_hpo.commands.bench:command", "Record a grid; race it again on paper."),
     "models": ("mnist_hpo.commands.models:command", "The documented models and their figures."),
     "doctor": ("mnist_hpo.commands.doctor:command", "Check versions, data, disk and studies."),
