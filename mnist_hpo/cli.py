@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Which hyperparameters decide who is among the best.",
     ),
     "finalize": ("mnist_hpo.commands.finalize:command", "Retrain the winner, open the test set."),
+    "report": ("mnist_hpo.commands.report:command", "A page to show: charts, digits, commands."),
     "bench": ("mnist_hpo.commands.bench:command", "Record a grid; race it again on paper."),
     "models": ("mnist_hpo.commands.models:command", "The documented models and their figures."),
     "doctor": ("mnist_hpo.commands.doctor:command", "Check versions, data, disk and studies."),

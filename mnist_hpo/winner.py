@@ -1,7 +1,8 @@
 """Retrains the winner on all development data and looks at the test set, once.
 
 The order is what makes "once" true after a crash: the model is trained and saved, the look is
-committed, then the test set is opened, then the result is committed.
+committed, then the test set is opened, then what a report needs of it is saved, then the result
+is committed.
 """
 
 import json
@@ -12,12 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mnist_hpo.data.records import Dataset, Images
 from mnist_hpo.data.sources import open_test_set
 from mnist_hpo.errors import DataError, NoResultError, UserError
-from mnist_hpo.statistics import TestResult, evaluate
+from mnist_hpo.evidence import evidence_path
+from mnist_hpo.examining import examine, look_inside
 from search.environment import current_environment
 from search.files import remove_temporaries, sha256_of, write_whole
 from search.records import History, Trial
@@ -111,6 +111,8 @@ def finalize(
     model = trainer.refit(trial.config, number=trial.number)
     content = saved(model)
     write_whole(path, content)
+    development = Images(trainer.x, trainer.y)
+    inside = look_inside(model, development, seed=ledger.history.facts.seed)
     look = ledger.open_test(trial.number)
     test = open_test_set(dataset.name)
     if test.sha256 != dataset.test_sha256:
@@ -118,7 +120,14 @@ def finalize(
             f"The test set of {dataset.name!r} changed while the winner was trained.",
             f"mnist-hpo finalize {ledger.history.facts.study}   once the file is whole again",
         )
-    result = {**tested(model, test).to_json(), "model_sha256": sha256_of(content)}
+    tested, evidence = examine(model, test, inside)
+    kept = evidence.to_bytes()
+    write_whole(evidence_path(path), kept)
+    result = {
+        **tested.to_json(),
+        "model_sha256": sha256_of(content),
+        "evidence_sha256": sha256_of(kept),
+    }
     ledger.record_test(look, result)
     final = Final(trial=trial, result=result, looked_again=True)
     write_card(final, ledger.history, folder)
@@ -131,18 +140,6 @@ def saved(model: "keras.Model") -> bytes:
         path = Path(folder) / "model.keras"
         model.save(path)
         return path.read_bytes()
-
-
-def tested(model: "keras.Model", test: Images) -> TestResult:
-    """Evaluates a model on raw test images."""
-    from search.training import labels_for, with_channel  # noqa: PLC0415 - loads TensorFlow
-
-    x = with_channel(test.x)
-    measures = model.evaluate(
-        x, labels_for(model, test.y), batch_size=500, verbose=0, return_dict=True
-    )
-    predicted = np.argmax(model.predict(x, batch_size=500, verbose=0), axis=1)
-    return evaluate(test.y, predicted, loss=float(measures["loss"]))
 
 
 def write_card(final: Final, history: History, folder: Path) -> None:

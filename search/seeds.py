@@ -12,6 +12,7 @@ class Purpose(IntEnum):
     EPOCH = 2
     PROPOSAL = 3
     GRID = 4
+    EXAMPLES = 5
 
 
 def seed_for(study_seed: int, purpose: Purpose, *path: int) -> int:

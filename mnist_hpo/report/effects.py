@@ -1,0 +1,77 @@
+"""How accuracy went with each hyperparameter, where enough trials tell."""
+
+from mnist_hpo.charts.effects import Effect, EffectPoint
+from mnist_hpo.formats import predicted_text, score_text, value_text
+from mnist_hpo.importances import LEAST_TRIALS, judged, value_of
+from mnist_hpo.ranking import Standing
+from mnist_hpo.report.material import Material
+from spaces.space import Choice, Dimension, Value
+
+_MOST_STEPS = 8
+"""Whole numbers up to so many are shown like categories, with counts and medians."""
+
+
+def effects(material: Material) -> tuple[Effect, ...]:
+    """Returns the hyperparameters that at least 30 trials had, the most important first."""
+    rows = judged(material.rows)
+    found = [_effect(material.facts.space[name], rows) for name in material.importances]
+    return tuple(own for own in found if len(own.points) >= LEAST_TRIALS and _varies(own))
+
+
+def weighed(material: Material) -> tuple[tuple[str, float, int], ...]:
+    """Returns name, importance and trials of what at least 30 trials had."""
+    rows = judged(material.rows)
+    counted = (
+        (name, share, sum(name in row.trial.config for row in rows))
+        for name, share in material.importances.items()
+    )
+    return tuple(own for own in counted if own[2] >= LEAST_TRIALS)
+
+
+def untold(material: Material) -> tuple[str, ...]:
+    """Returns the hyperparameters that too few trials had to say anything, with their counts."""
+    rows = judged(material.rows)
+    counts = {
+        dimension.name: sum(dimension.name in row.trial.config for row in rows)
+        for dimension in material.facts.space.dimensions
+    }
+    return tuple(f"{name} ({count})" for name, count in counts.items() if count < LEAST_TRIALS)
+
+
+def _varies(effect: Effect) -> bool:
+    return len({own.place for own in effect.points}) > 1
+
+
+def _categories(dimension: Dimension) -> tuple[Value, ...]:
+    """Returns the values that stand side by side; nothing where numbers make an axis."""
+    if isinstance(dimension, Choice):
+        return dimension.values
+    steps = dimension.steps() if dimension.kind == "int" else None
+    return steps if steps is not None and len(steps) <= _MOST_STEPS else ()
+
+
+def _effect(dimension: Dimension, rows: tuple[Standing, ...]) -> Effect:
+    name = dimension.name
+    listed = _categories(dimension)
+    points = []
+    for row in rows:
+        value, accuracy = row.trial.config.get(name), value_of(row)
+        if value is None or accuracy is None:
+            continue
+        shown = predicted_text(row.predicted) if row.predicted else ""
+        points.append(
+            EffectPoint(
+                trial=row.trial.number,
+                place=listed.index(value) if listed else float(value),
+                accuracy=accuracy,
+                is_score=row.score is not None,
+                tip=f"trial {row.trial.number}, {name} {value_text(value)}: "
+                + (score_text(row.score) if row.score else shown),
+            )
+        )
+    return Effect(
+        name=name,
+        labels=tuple(value_text(own) for own in listed),
+        is_log=not isinstance(dimension, Choice) and dimension.sampling == "log",
+        points=tuple(points),
+    )
