@@ -41,6 +41,10 @@ class Candidates:
         config = self._proposer.propose(history, lambda config: self.misfit(config, facts))
         return None if config is None else self._trial(history, config, self._proposer.name)
 
+    def promise(self, history: History) -> float | None:
+        """Returns the chance that the sampler's next proposal wins, None: it does not know."""
+        return self._proposer.promise(history, lambda config: self.misfit(config, history.facts))
+
     def misfit(self, config: Config, facts: Facts) -> str | None:
         """Says why a configuration cannot be trained in this study, or None: it can."""
         try:

@@ -111,6 +111,7 @@ class Driver:
         return Allowance(
             may_propose=in_number and not self._exhausted and (in_time or self._nothing_left()),
             may_widen=in_time,
+            promise=lambda: self._candidates.promise(self._history),
         )
 
     def _reserve(self) -> float:

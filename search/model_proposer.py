@@ -6,19 +6,19 @@ References:
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
 from scipy.special import ndtr
 
-from search.log_odds import Floats, log_odds
+from search.log_odds import Floats, log_odds, share
 from search.per_trial import PerTrial
 from search.points import encoder, sampled
 from search.prediction import Predictor
 from search.proposals import AbstractProposer, Misfit
-from search.records import History
+from search.records import History, Trial
 from search.seeds import Purpose, seed_for
 from search.smoothing import Smooth
 from spaces.space import Choice, Config, Space, Value, config_key
@@ -54,23 +54,30 @@ class ModelProposer(AbstractProposer):
     _drawn: "list[_Drawn]" = field(default_factory=list, init=False, compare=False, repr=False)
     """The newest draw, kept to save time."""
 
+    _newest: "list[_Look]" = field(default_factory=list, init=False, compare=False, repr=False)
+    """The newest ranking: the policy asks for its promise, then for the proposal itself."""
+
     name = "model"
 
     def propose(self, history: History, misfit: Misfit) -> Config | None:
         """Returns the pool's best configuration that is new and fits."""
-        known = {
-            number: prediction.mean
-            for number, prediction in self.predictor.predictions(history).items()
-            if history.trials[number].in_space
-        }
-        used = {self._keys.of(trial, history.facts.space) for trial in history.trials}
-        pool = {key: own for key, own in self._random(history).items() if key not in used}
-        if len(known) >= self.startup and not self._explores(history):
-            pool |= self._near(history, known, used | pool.keys())
-            ordered = self._ordered(history, known, list(pool.values()))
-        else:
-            ordered = [config for config, _ in pool.values()]
+        ranked = () if self._explores(history) else self._ranked(history)
+        ordered: Iterable[Config] = (own.config for own in ranked)
+        if not ranked:
+            used = self._used(history)
+            fresh = self._random(history).items()
+            ordered = (config for key, (config, _) in fresh if key not in used)
         return next((config for config in ordered if misfit(config) is None), None)
+
+    def promise(self, history: History, misfit: Misfit) -> float | None:
+        """Returns the chance that the next proposal wins by more than a standard error.
+
+        None as long as the model is not asked; 0 if nothing is left to try.
+        """
+        if len(self._known(history)) < self.startup:
+            return None
+        fit = (own.chance for own in self._ranked(history) if misfit(own.config) is None)
+        return next(fit, 0.0)
 
     def _explores(self, history: History) -> bool:
         """Says whether the next proposal is a random one."""
@@ -87,6 +94,17 @@ class ModelProposer(AbstractProposer):
             self._drawn[:] = [_Drawn(seed, facts.space, placed)]
         return self._drawn[0].placed
 
+    def _known(self, history: History) -> Mapping[int, float]:
+        """Returns the prospect of each trial that the model learns from."""
+        return {
+            number: prediction.mean
+            for number, prediction in self.predictor.predictions(history).items()
+            if history.trials[number].in_space
+        }
+
+    def _used(self, history: History) -> set[str]:
+        return {self._keys.of(trial, history.facts.space) for trial in history.trials}
+
     def _near(
         self, history: History, known: Mapping[int, float], used: Collection[str]
     ) -> "_Placed":
@@ -102,12 +120,24 @@ class ModelProposer(AbstractProposer):
         }
         return {key: (own, encode(own)) for key, own in near.items() if key not in used}
 
-    def _ordered(
+    def _ranked(self, history: History) -> "Sequence[_Ranked]":
+        """Returns the pool as the model ranks it, kept until the history changes."""
+        if not self._newest or self._newest[0].trials is not history.trials:
+            known, used = self._known(history), self._used(history)
+            ranked: Sequence[_Ranked] = ()
+            if len(known) >= self.startup:
+                pool = {key: own for key, own in self._random(history).items() if key not in used}
+                pool |= self._near(history, known, used | pool.keys())
+                ranked = self._judged(history, known, list(pool.values()))
+            self._newest[:] = [_Look(history.trials, ranked)]
+        return self._newest[0].ranked
+
+    def _judged(
         self,
         history: History,
         known: Mapping[int, float],
         pool: Sequence[tuple[Config, Floats]],
-    ) -> list[Config]:
+    ) -> "list[_Ranked]":
         """Sorts configurations by their expected improvement over the best prospect."""
         if not pool:
             return []
@@ -124,8 +154,13 @@ class ModelProposer(AbstractProposer):
             smooth = smooth.believing(np.stack(waiting))
         best = float(smooth.means_at(points).max())
         means, variances = smooth.at(np.stack([point for _, point in pool]))
-        gains = _expected_improvement(means, np.sqrt(variances), best)
-        return [pool[int(place)][0] for place in np.argsort(-gains.round(12), kind="stable")]
+        spreads = np.sqrt(variances)
+        gains = _expected_improvement(means, spreads, best)
+        chances = ndtr((means - _one_error_above(best, images)) / spreads).round(12)
+        return [
+            _Ranked(pool[int(place)][0], float(chances[place]))
+            for place in np.argsort(-gains.round(12), kind="stable")
+        ]
 
 
 _Placed = dict[str, tuple[Config, Floats]]
@@ -139,6 +174,29 @@ class _Drawn:
     seed: int
     space: Space
     placed: _Placed
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """A configuration that may come next."""
+
+    config: Config
+    chance: float
+    """That it wins by more than a standard error."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A ranking, and the trials it follows from."""
+
+    trials: Sequence[Trial]
+    ranked: Sequence[_Ranked]
+
+
+def _one_error_above(best: float, images: int) -> float:
+    """Returns the log odds of an accuracy that is one standard error higher."""
+    right = float(share(np.array(best)))
+    return log_odds(min(right + math.sqrt(right * (1 - right) / images), 1.0), images)
 
 
 def _expected_improvement(means: Floats, spreads: Floats, best: float) -> Floats:

@@ -6,6 +6,7 @@ uninterrupted one, and a recorded table can be raced in milliseconds.
 """
 
 import abc
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -62,6 +63,10 @@ class Allowance:
 
     may_widen: bool
     """Any useful work may start; False: only what a first complete trial needs."""
+
+    promise: Callable[[], float | None] = lambda: None
+    """Tells the chance that the sampler's next proposal wins by more than a standard error, a
+    function of the history; None: the sampler does not know. A call, for it may take a while."""
 
 
 class AbstractPolicy(abc.ABC):

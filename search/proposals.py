@@ -52,6 +52,14 @@ class AbstractProposer(abc.ABC):
                 failures and no trial.
         """
 
+    def promise(self, history: History, misfit: Misfit) -> float | None:
+        """Returns the chance that its next proposal wins by more than a standard error.
+
+        As the sampler itself sees it, a function of the history; None: it does not know.
+        """
+        del history, misfit
+        return None
+
     def refuse(self, space: Space) -> str | None:
         """Says in words why the sampler cannot serve a space; None: it can."""
         del space

@@ -28,6 +28,8 @@ from search.records import AGAIN, History, Job, Trial
 from search.rungs import Rungs
 from search.strata import stratum_of
 
+_ONLY_LOOKING = Allowance(may_propose=False, may_widen=True)
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class RacePolicy(AbstractPolicy):
         First what is under way on a rung, then promotions (the highest rung first), the folds
         of cohorts that are all proposed, another trial, and last the folds of the others.
         """
-        race = self._look(history, running, may_propose=allowance.may_propose)
+        race = self._look(history, running, allowance)
         if not allowance.may_widen:
             return _first(race.to_a_complete_trial())
         return _first(race.actions())
@@ -71,9 +73,12 @@ class RacePolicy(AbstractPolicy):
         return self._looks[0][1].standing(trial)
 
     def _look(
-        self, history: History, running: frozenset[Job] = frozenset(), *, may_propose: bool = False
+        self,
+        history: History,
+        running: frozenset[Job] = frozenset(),
+        allowance: Allowance = _ONLY_LOOKING,
     ) -> "_Race":
-        return _Race(history, running, self, may_propose=may_propose)
+        return _Race(history, running, self, allowance)
 
 
 def _first(actions: Iterator[Action]) -> Action:
@@ -88,8 +93,7 @@ class _Race:
         history: History,
         running: frozenset[Job],
         policy: RacePolicy,
-        *,
-        may_propose: bool,
+        allowance: Allowance,
     ) -> None:
         self._history = history
         self._options = policy.options
@@ -97,7 +101,8 @@ class _Race:
         self._folds = history.facts.folds
         self._busy = {job.lane for job in running}
         self._active = {job.trial for job in running}
-        self._may_propose = may_propose
+        self._may_propose = allowance.may_propose
+        self._promise = allowance.promise
         self._open = [trial for trial in history.trials if trial.verdict is None]
         self._predictor = policy.predictor
         self._predicted: Mapping[int, Prediction] | None = None
@@ -223,12 +228,32 @@ class _Race:
     def _is_settled(self) -> bool:
         """Says whether another trial is unlikely to win by more than a standard error.
 
-        Since the first trial within a standard error of the best prospect, n trials have not
-        beaten it by more. By Laplace's rule of succession the next one does with a chance of
-        at most 1 / (n + 2).
+        Two estimates of that chance are pooled by their geometric mean: the sampler's own, where
+        it has one, and what the trials so far say without any model. Alone the first stays high
+        in a space that the sampler cannot learn, and the second knows nothing of where the next
+        trial lies.
+
+        References:
+            Genest and Zidek (1986), "Combining probability distributions: a critique and an
+            annotated bibliography", Statistical Science 1: the logarithmic opinion pool.
         """
         if not self._history.budget.auto_stop:
             return False
+        counted = self._chance_by_count()
+        if counted is None:
+            return False
+        limit = self._options.settled
+        if counted < limit**2:
+            return True  # whatever the sampler says, which takes longer to ask
+        told = self._promise()
+        return (counted if told is None else math.sqrt(counted * told)) < limit
+
+    def _chance_by_count(self) -> float | None:
+        """Returns the chance by Laplace's rule of succession; None without a trial.
+
+        Since the first trial within a standard error of the best prospect, n trials have not
+        beaten it by more: the next one does with a chance of at most 1 / (n + 2).
+        """
         origin = self._history.facts.sampler
         known = [
             (t.number, self._means()[t.number].mean)
@@ -236,11 +261,11 @@ class _Race:
             if t.origin == origin and t.number in self._means()
         ]
         if not known:
-            return False
+            return None
         best = max(mean for _, mean in known)
         error = math.sqrt(max(best * (1 - best), 0.0) / self._history.facts.images)
         since = next(i for i, (_, mean) in enumerate(known) if mean >= best - error)
-        return 1 / (len(known) - 1 - since + 2) < self._options.settled
+        return 1 / (len(known) - 1 - since + 2)
 
     def standing(self, trial: Trial) -> str | None:
         """Says why a trial waits; None: it does not."""

@@ -228,3 +228,41 @@ def test_samplers_see_what_the_race_predicts(sampler: str) -> None:
     assert None not in wishes
     assert wishes[0] != wishes[1]
     assert wishes[1] == proposer(sampler).propose(past, fits)
+
+
+def test_the_promise_is_small_once_the_best_region_is_known() -> None:
+    """After 60 trials less than after 12, and hardly any; the same from another proposer."""
+    past = searched(ModelProposer(), bowl(), 60)
+    early = replace(past, trials=past.trials[:12])
+
+    first, last = (ModelProposer().promise(own, fits) for own in (early, past))
+
+    assert first is not None
+    assert last is not None
+    assert 1 > first > last
+    assert last < 0.05
+    used = ModelProposer()
+    assert [used.promise(own, fits) for own in (early, past)] == [first, last]
+    assert used.promise(rebuilt(past), fits) == last
+
+
+def test_nothing_is_promised_before_the_model_knows_enough() -> None:
+    """Its first ten proposals are random."""
+    past = searched(ModelProposer(), bowl(), 10)
+
+    nine = replace(past, trials=past.trials[:9])
+
+    assert ModelProposer().promise(nine, fits) is None
+    assert ModelProposer().promise(past, fits) is not None
+
+
+def test_what_does_not_fit_promises_nothing() -> None:
+    """The next configuration counts that fits; with none left the chance is 0."""
+    past = searched(ModelProposer(), bowl(), 12)
+    wish = ModelProposer(explore=0).propose(past, fits)
+
+    first = ModelProposer().promise(past, fits)
+    second = ModelProposer().promise(past, lambda c: "too large" if c == wish else None)
+
+    assert second != first
+    assert ModelProposer().promise(past, lambda _: "too large") == 0.0

@@ -573,6 +573,31 @@ def test_what_settles_is_an_option() -> None:
     assert after_the_best([0.9] * 9, settled=0.1) == Wait()
 
 
+@pytest.mark.parametrize(
+    ("losers", "promise", "ended"),
+    [
+        (8, 0.11, False),  # sqrt(0.1 x 0.11) = 0.105
+        (8, 0.09, True),  # sqrt(0.1 x 0.09) = 0.095
+        (2, 0.0, True),  # nothing is left that could win
+        (97, 0.9, True),  # 1 / 99 and 0.9: 0.095
+        (87, 0.9, False),  # 1 / 89 and 0.9: 0.1006
+        (97, 1.0, False),  # the sampler is never alone: 1 / 99 is not below 0.1 squared
+        (99, 1.0, True),  # 1 / 101 is
+        (9, None, True),  # a sampler that knows nothing leaves it to Laplace
+    ],
+)
+def test_the_samplers_own_chance_is_pooled_with_laplaces(
+    losers: int, promise: float | None, ended: bool
+) -> None:
+    """Their geometric mean is compared with the limit, here 0.1."""
+    own = [complete(n, value) for n, value in enumerate([0.99, *[0.9] * losers])]
+    allowance = Allowance(may_propose=True, may_widen=True, promise=lambda: promise)
+
+    action = race(rungs=(1,), settled=0.1).next(history(TWO, *own), frozenset(), allowance)
+
+    assert action == (Wait() if ended else Propose())
+
+
 def test_a_budget_may_forbid_to_settle() -> None:
     """Then the race goes on until its trials or its time are used up."""
     own = [complete(0, 0.99), *(complete(n, 0.9) for n in range(1, 40))]
