@@ -39,6 +39,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "report": ("mnist_hpo.commands.report:command", "A page to show: charts, digits, commands."),
     "bench": ("mnist_hpo.commands.bench:command", "Record a grid; race it again on paper."),
     "models": ("mnist_hpo.commands.models:command", "The documented models and their figures."),
+    "completion": (
+        "mnist_hpo.commands.completion:command",
+        "The completion script of a shell: bash, zsh or fish.",
+    ),
     "doctor": ("mnist_hpo.commands.doctor:command", "Check versions, data, disk and studies."),
 }
 """Every command: where it is, and what `--help` says of it without importing it."""
