@@ -22,6 +22,8 @@ _INTERRUPTED = 130
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "search": ("mnist_hpo.commands.search:command", "Start a study."),
     "resume": ("mnist_hpo.commands.resume:command", "Go on with a study where it stopped."),
+    "watch": ("mnist_hpo.commands.watch:command", "Look on while another process searches."),
+    "stop": ("mnist_hpo.commands.stop:command", "Stop a search that runs on this machine."),
     "list": ("mnist_hpo.commands.list:command", "All studies: state, best score, next step."),
     "show": ("mnist_hpo.commands.show:command", "The ranking of a study, and what it saved."),
     "trial": ("mnist_hpo.commands.trial:command", "One trial: folds, epochs, failures."),
@@ -37,6 +39,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "report": ("mnist_hpo.commands.report:command", "A page to show: charts, digits, commands."),
     "bench": ("mnist_hpo.commands.bench:command", "Record a grid; race it again on paper."),
     "models": ("mnist_hpo.commands.models:command", "The documented models and their figures."),
+    "completion": (
+        "mnist_hpo.commands.completion:command",
+        "The completion script of a shell: bash, zsh or fish.",
+    ),
     "doctor": ("mnist_hpo.commands.doctor:command", "Check versions, data, disk and studies."),
 }
 """Every command: where it is, and what `--help` says of it without importing it."""

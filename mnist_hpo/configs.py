@@ -1,7 +1,8 @@
 """A configuration in few words: what a table has room for. JSON and CSV keep all of it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 from mnist_hpo.formats import rate_text, value_text
 from spaces.architecture import Conv, Dense
@@ -18,9 +19,14 @@ _COUNTS = frozenset({"conv_layers", "dense_layers"})
 
 def in_words(config: Config) -> dict[str, str]:
     """Returns a configuration as short texts: `filters` 32-64-64, `lr` of its own optimizer."""
+    return words_of(in_short(config))
+
+
+def words_of(short: Mapping[str, Value]) -> dict[str, str]:
+    """Returns the values of a short configuration as texts."""
     return {
         name: rate_text(value) if name == "lr" and isinstance(value, float) else value_text(value)
-        for name, value in in_short(config).items()
+        for name, value in short.items()
     }
 
 
@@ -31,14 +37,25 @@ def in_short(config: Config) -> dict[str, Value]:
         return _of_model(model)
     short: dict[str, Value] = {}
     for name, value in config.items():
-        if (numbered := _NUMBERED.fullmatch(name)) is not None:
-            before = short.get(numbered[1])
-            short[numbered[1]] = str(value) if before is None else f"{before}-{value}"
-        elif _RATE.fullmatch(name) and isinstance(value, float):
+        own, kind = _short_name(name)
+        if kind == "numbered":
+            before = short.get(own)
+            short[own] = str(value) if before is None else f"{before}-{value}"
+        elif kind == "rate" and isinstance(value, float):
             short["lr"] = value
-        elif name not in _COUNTS:
+        elif kind != "count":
             short[name] = value
     return short
+
+
+@cache
+def _short_name(name: str) -> tuple[str, str]:
+    """Returns what tables call a hyperparameter, and of which kind it is."""
+    if (numbered := _NUMBERED.fullmatch(name)) is not None:
+        return numbered[1], "numbered"
+    if _RATE.fullmatch(name):
+        return "lr", "rate"
+    return name, "count" if name in _COUNTS else ""
 
 
 def _documented(config: Config) -> DocumentedModel | None:
@@ -63,13 +80,13 @@ def joined(sizes: Sequence[int]) -> str:
     return "-".join(map(str, sizes)) or "-"
 
 
-def same_in_all(configs: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Returns what is equal in all of several configurations; nothing if there is only one."""
-    if len(configs) < 2:
-        return {}
-    first, *others = configs
-    return {
-        name: text
-        for name, text in first.items()
-        if all(other.get(name) == text for other in others)
-    }
+def same_in_all(configs: Iterable[Config]) -> dict[str, str]:
+    """Returns what tables say alike of several configurations; nothing if there is only one."""
+    same: dict[str, Value] = {}
+    count = 0
+    for count, config in enumerate(configs, start=1):
+        own = in_short(config)
+        same = own if count == 1 else {n: v for n, v in same.items() if own.get(n) == v}
+        if not same:
+            break
+    return words_of(same) if count > 1 else {}

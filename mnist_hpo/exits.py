@@ -62,8 +62,8 @@ def _help_of_unknown(error: Exception) -> str:
 def _help_of_owned(error: Exception) -> str:
     study = error.study if isinstance(error, StudyOwned) else "STUDY"
     return (
-        f"mnist-hpo show {study}        look on\n"
-        f"wait until that process ends, or stop it by Ctrl-C: everything is saved"
+        f"mnist-hpo watch {study}        look on\n"
+        f"mnist-hpo stop {study}         end it, everything saved"
     )
 
 

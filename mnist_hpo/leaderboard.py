@@ -45,7 +45,7 @@ def chosen(rows: Sequence[Standing], *, top: int, sort: str, every: bool) -> tup
 
 def common(rows: Sequence[Standing]) -> dict[str, str]:
     """Returns the hyperparameters that all of these trials have in common."""
-    return same_in_all([in_words(row.trial.config) for row in rows])
+    return same_in_all(row.trial.config for row in rows)
 
 
 def leaderboard(

@@ -34,8 +34,15 @@ _PATIENCE = 100
 class LiveView(AbstractView):
     """Redraws itself at most four times a second, and leaves its last picture standing."""
 
-    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        console: Console,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        footer: str = "Ctrl-C: finish the epoch and stop. Twice: stop now.",
+    ) -> None:
         self._console = console
+        self._footer = footer
         self._rate = Rate(clock)
         self._prospects = Prospects(clock)
         self._history: History | None = None
@@ -152,7 +159,7 @@ class LiveView(AbstractView):
             for line in fold(writable(sentence, self._console), width)
         ]
         note = "~ predicted, not measured.  " if "~" in "".join(map(str, table)) else ""
-        footer = self._message or "Ctrl-C: finish the epoch and stop. Twice: stop now."
+        footer = self._message or self._footer
         end = Text(writable(note + footer, self._console))
         return Group(*parts, self._progress, *table, *news, end)
 

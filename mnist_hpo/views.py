@@ -8,8 +8,18 @@ from typing import TextIO
 from mnist_hpo.progress import AbstractView, JsonView, PlainView, SilentView
 
 
-def view_for(*, quiet: bool, as_json: bool, no_progress: bool, color: str) -> AbstractView:
-    """Returns the view that the options and the surroundings ask for."""
+def view_for(
+    *, quiet: bool, as_json: bool, no_progress: bool, color: str, looks_on: bool = False
+) -> AbstractView:
+    """Returns the view that the options and the surroundings ask for.
+
+    Args:
+        quiet: Nothing while the search runs.
+        as_json: JSON Lines.
+        no_progress: Plain lines even on a terminal.
+        color: As in `console.live_console`.
+        looks_on: Another process searches; Ctrl-C ends the view alone.
+    """
     if as_json:
         return JsonView(sys.stdout)
     if quiet:
@@ -19,6 +29,8 @@ def view_for(*, quiet: bool, as_json: bool, no_progress: bool, color: str) -> Ab
     from mnist_hpo.console import live_console  # noqa: PLC0415 - rich, for a terminal only
     from mnist_hpo.live import LiveView  # noqa: PLC0415 - likewise
 
+    if looks_on:
+        return LiveView(live_console(color), footer="Ctrl-C ends this view; the search goes on.")
     return LiveView(live_console(color))
 
 

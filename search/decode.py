@@ -17,6 +17,7 @@ the newest one, which is no part of the history.
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 from search.records import (
@@ -50,7 +51,18 @@ def encode_epoch(epoch: Epoch, elapsed: float) -> dict[str, Any]:
 
 def decode_epoch(value: Attributes) -> Epoch:
     """Reads what `encode_epoch` wrote."""
-    return Epoch(**{name: value[name] for name in Epoch.__slots__ if name in value})
+    # Named one by one: of a large ledger most of the reading is this call.
+    return Epoch(
+        valid_accuracy=value["valid_accuracy"],
+        valid_loss=value["valid_loss"],
+        train_accuracy=value["train_accuracy"],
+        train_loss=value["train_loss"],
+        seconds=value["seconds"],
+        build_seconds=value.get("build_seconds", 0.0),
+        cpu_seconds=value.get("cpu_seconds", 0.0),
+        build_cpu_seconds=value.get("build_cpu_seconds", 0.0),
+        checkpoint=value.get("checkpoint"),
+    )
 
 
 def encode_verdict(verdict: Verdict) -> dict[str, Any]:
@@ -95,7 +107,7 @@ def decode_trial(number: int, attributes: Attributes, facts: Facts) -> Trial:
         macs=candidate["macs"],
         in_space=candidate["in_space"],
         curves=tuple(
-            _curve(epochs.get(fold, {}), run=sum(f.fold == fold for f in ordered))
+            _curve(epochs.get(fold), run=sum(f.fold == fold for f in ordered) if ordered else 0)
             for fold in range(facts.folds)
         ),
         attempts=tuple(attempts),
@@ -109,8 +121,16 @@ def decode_trial(number: int, attributes: Attributes, facts: Facts) -> Trial:
     )
 
 
-def _curve(epochs: Mapping[tuple[int, int], Epoch], *, run: int) -> Curve:
+@cache
+def _empty(run: int) -> Curve:
+    """Returns the curve of an untrained fold: one record for the many that there are."""
+    return Curve((), run)
+
+
+def _curve(epochs: Mapping[tuple[int, int], Epoch] | None, *, run: int) -> Curve:
     """Keeps the epochs of the newest run, up to the first gap (there should be none)."""
+    if epochs is None:
+        return _empty(run)
     kept: list[Epoch] = []
     while (run, len(kept)) in epochs:
         kept.append(epochs[run, len(kept)])

@@ -1,7 +1,7 @@
 """Configurations as points: what distances and models are computed from."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -16,30 +16,51 @@ def encoder(space: Space) -> Callable[[Config], npt.NDArray[np.float64]]:
     An ordered choice is its index, an unordered one a column for each value. An inactive
     hyperparameter stands half a width from its lowest value, or from each of its unordered ones.
     """
-    columns = [column for dimension in space.dimensions for column in _columns(dimension)]
+    own = [(dimension.name, *_columns(dimension)) for dimension in space.dimensions]
 
     def encode(config: Config) -> npt.NDArray[np.float64]:
-        return np.array(
-            [place(config[name]) if name in config else absent for name, place, absent in columns]
-        )
+        point: list[float] = []
+        for name, known, places, absent in own:
+            if name not in config:
+                point += absent
+            elif (listed := known.get(value := config[name])) is not None:
+                point += listed
+            else:
+                point += [place(value) for place in places]
+        return np.array(point)
 
     return encode
 
 
+_newest: list[tuple[Space, Callable[[Config], npt.NDArray[np.float64]]]] = []
+"""The space asked for last, with its encoder: making one takes longer than using it."""
+
+
 def point_of(config: Config, space: Space) -> npt.NDArray[np.float64]:
     """Returns the point of one configuration."""
-    return encoder(space)(config)
+    known = _newest[0] if _newest else None
+    if known is None or known[0] is not space:
+        known = space, encoder(space)
+        _newest[:] = [known]
+    return known[1](config)
 
 
-def _columns(dimension: Dimension) -> list[tuple[str, Callable[[Value], float], float]]:
-    """Returns name, place of a value, and place where there is none."""
+_Known = Mapping[Value, Sequence[float]]
+_Places = Sequence[Callable[[Value], float]]
+
+
+def _columns(dimension: Dimension) -> tuple[_Known, _Places, Sequence[float]]:
+    """Returns a dimension's columns: places of listed values, of any value, and without one."""
     if not isinstance(dimension, Choice):
-        return [(dimension.name, partial(_share, dimension), -0.5)]
+        return {}, [partial(_share, dimension)], [-0.5]
     if not dimension.ordered:
-        return [(dimension.name, partial(_match, value), 0.0) for value in dimension.values]
+        places = [partial(_match, value) for value in dimension.values]
+        known = {value: [place(value) for place in places] for value in dimension.values}
+        return known, places, [0.0] * len(places)
     last = max(len(dimension.values) - 1, 1)
-    places = {value: i / last for i, value in enumerate(dimension.values)}
-    return [(dimension.name, partial(_place, places), -0.5)]
+    listed = {value: i / last for i, value in enumerate(dimension.values)}
+    known = {value: [place] for value, place in listed.items()}
+    return known, [partial(_place, listed)], [-0.5]
 
 
 def _match(listed: Value, value: Value) -> float:

@@ -1,7 +1,9 @@
 """Reading a ledger straight by SQL: no Optuna, no file created, no byte changed."""
 
+import contextlib
+import gc
 import json
-from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +13,9 @@ from search.errors import LedgerError, UnknownStudy
 from search.place import AbstractReading
 from search.places import Where, place_of
 from search.records import History
+
+_AT_ONCE = 500
+"""Trials whose attributes are fetched and parsed together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +77,7 @@ def history_before(where: Where, study: str, trial: int) -> History:
 def newest_order(db: AbstractReading, study: str) -> int:
     """Returns the order of a study's newest commit; -1 before the first."""
     ((key,),) = db.rows("SELECT study_id FROM studies WHERE study_name = ?", study)
-    return max((decode.newest_order(own) for own in _trials(db, key).values()), default=-1)
+    return max((decode.newest_order(own) for _, own in _trials(db, key)), default=-1)
 
 
 def load(
@@ -100,30 +105,64 @@ def load(
             f"Upgrade mnist-hpo to read it."
         )
     facts, budget, ending = decode.decode_study(attributes)
-    trials = _trials(db, names[study])
-    if before_trial is not None:
-        order = trials[before_trial]["candidate"]["order"]
-        then = {number: decode.before(own, order) for number, own in trials.items()}
-        trials = {number: dict(own) for number, own in then.items() if "candidate" in own}
+    with _without_collecting():
+        whole = _trials(db, names[study])
+        attributed: Iterable[tuple[int, decode.Attributes]] = (
+            whole if before_trial is None else _before(dict(whole), before_trial)
+        )
+        numbered, elapsed = [], 0.0
+        for number, own in attributed:
+            numbered.append((number, decode.decode_trial(number, own, facts)))
+            elapsed = max(elapsed, decode.elapsed_in(own))
     return History(
         facts=facts,
         budget=budget,
         ending=ending,
         openings=decode.decode_openings(attributes),
-        trials=tuple(
-            decode.decode_trial(number, own, facts) for number, own in sorted(trials.items())
-        ),
-        elapsed=max((decode.elapsed_in(own) for own in trials.values()), default=0.0),
+        trials=tuple(trial for _, trial in sorted(numbered, key=lambda entry: entry[0])),
+        elapsed=elapsed,
     )
 
 
-def _trials(db: AbstractReading, study_id: int) -> dict[int, dict[str, Any]]:
-    trials: dict[int, dict[str, Any]] = defaultdict(dict)
-    rows = db.rows(
-        "SELECT number, key, value_json FROM trials JOIN trial_user_attributes USING (trial_id) "
-        "WHERE study_id = ?",
-        study_id,
+def _before(
+    trials: dict[int, dict[str, Any]], trial: int
+) -> Iterator[tuple[int, decode.Attributes]]:
+    """Yields what was there when a trial was proposed."""
+    order = trials[trial]["candidate"]["order"]
+    for number, own in trials.items():
+        then = decode.before(own, order)
+        if "candidate" in then:
+            yield number, then
+
+
+def _trials(db: AbstractReading, study_id: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields number and attributes of each trial; only some of them are in memory at a time."""
+    ids = db.rows(
+        "SELECT trial_id, number FROM trials WHERE study_id = ? ORDER BY trial_id", study_id
     )
-    for number, key, value in rows:
-        trials[number][key] = json.loads(value)
-    return trials
+    for first in range(0, len(ids), _AT_ONCE):
+        chunk = dict(ids[first : first + _AT_ONCE])
+        rows = db.rows(
+            "SELECT trial_id, key, value_json FROM trials JOIN trial_user_attributes "
+            "USING (trial_id) WHERE study_id = ? AND trial_id BETWEEN ? AND ?",
+            study_id,
+            *(min(chunk), max(chunk)),
+        )
+        own: dict[int, dict[str, Any]] = {trial_id: {} for trial_id in chunk}
+        # One long text is parsed several times faster than its parts one by one.
+        values = json.loads(f"[{','.join(value for _, _, value in rows)}]")
+        for (trial_id, key, _), value in zip(rows, values, strict=True):
+            own[trial_id][key] = value
+        yield from ((number, own[trial_id]) for trial_id, number in chunk.items() if own[trial_id])
+
+
+@contextlib.contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Keeps Python from looking for garbage among thousands of records that all live on."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -66,7 +66,7 @@ class Epoch:
 
     def __post_init__(self) -> None:
         values = (self.valid_accuracy, self.valid_loss, self.train_accuracy, self.train_loss)
-        if not all(math.isfinite(value) for value in values):
+        if not all(map(math.isfinite, values)):
             raise ValueError(f"A finished epoch has finite values, got {values}.")
 
 

@@ -23,6 +23,9 @@ MOST = 256
 ENOUGH = 64
 """Trials that its length and share are chosen by."""
 
+_AT_ONCE = 1024
+"""Points whose means are computed together."""
+
 _LEAST = 1e-6
 """Variance of values that are all the same."""
 
@@ -82,7 +85,9 @@ class Smooth:
             points: (m, d).
             result: (m,).
         """
-        return np.asarray(self.centre + self._cross(points) @ self.weights)
+        # In parts: thousands of points against all of ours would fill a hundred megabytes.
+        parts = [points[i : i + _AT_ONCE] for i in range(0, max(len(points), 1), _AT_ONCE)]
+        return np.concatenate([self.centre + self._cross(part) @ self.weights for part in parts])
 
     def believing(self, points: Floats) -> "Smooth":
         """Returns the process as if at further points its own means had been measured.
