@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mnist_hpo.data.sources import development
-from mnist_hpo.errors import StorageError
+from mnist_hpo.errors import DataError, StorageError
+from mnist_hpo.model_file import check_known, known_sha256
+from mnist_hpo.winner import model_path
 from search import reader
 from search.checkpoints import CheckpointFolder
 from search.environment import current_environment, differences
@@ -54,6 +56,22 @@ def study_lines(place: AbstractPlace, study: str, folder: Path) -> Iterator[str]
     for line in drift:
         yield f"              {line}"
     yield f"checkpoints   {_swept(place, study, folder, history)}"
+    yield from _model_lines(history, folder)
+
+
+def _model_lines(history: History, folder: Path) -> Iterator[str]:
+    """Says of each finalized model whether its file is the one that was tested."""
+    for trial in history.complete():
+        sha256 = known_sha256(history, trial)
+        if sha256 is None:
+            continue
+        path = model_path(folder, history, trial)
+        try:
+            check_known(path, sha256=sha256)
+        except DataError as error:
+            yield f"model         {error.message}"
+        else:
+            yield f"model         {path.name} of trial {trial.number}, whole"
 
 
 def _swept(place: AbstractPlace, study: str, folder: Path, history: History) -> str:

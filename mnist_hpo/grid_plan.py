@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from search.errors import TableError
+from search.files import read_whole
 from spaces.catalog import Catalogued, load
 from spaces.narrowing import narrowed
 from spaces.space import Space, Value
 
+_MAX_BYTES = 2**20
 _KEYS = {"space", "grid", "fix", "folds", "epochs", "repeats"}
 
 
@@ -41,7 +43,7 @@ class GridPlan:
             SpaceError: a hyperparameter or a value that the space does not have.
         """
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = json.loads(read_whole(path, limit=_MAX_BYTES).decode())
         # ValueError: no UTF-8, no JSON, or an integer of thousands of digits.
         except (OSError, ValueError, RecursionError) as error:
             raise TableError(f"The grid {path} cannot be read: {error}.") from error

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from search.files import sha256_of, write_whole
+from search.files import read_whole, sha256_of, write_whole
 from search.records import Trial
 
 BYTES_A_WEIGHT = 12
@@ -47,7 +47,7 @@ class CheckpointFolder:
         if sha256 is None:
             return None
         with contextlib.suppress(OSError):
-            content = path.read_bytes()
+            content = read_whole(path, limit=2 * LIMIT_BYTES)
             if sha256_of(content) == sha256:
                 return content
         return None

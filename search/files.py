@@ -1,7 +1,8 @@
-"""Files that exist whole or not at all, whatever kills the process."""
+"""Files that exist whole or not at all, whatever kills the process, and that end when read."""
 
 import hashlib
 import os
+import stat
 from pathlib import Path
 
 
@@ -44,6 +45,31 @@ def remove_temporaries(folder: Path) -> tuple[Path, ...]:
     for path in left:
         path.unlink(missing_ok=True)
     return left
+
+
+def check_regular(path: Path) -> None:
+    """Refuses what never ends or waits for somebody: a device, a pipe, a folder.
+
+    Raises:
+        OSError: it is none of the files that are read from beginning to end, or is not there.
+    """
+    # Asked before opening: a named pipe would wait for its other end for ever.
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(f"{str(path)!r} is no regular file")
+
+
+def read_whole(path: Path, *, limit: int) -> bytes:
+    """Reads a regular file of bounded size.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or has more than `limit` bytes.
+    """
+    check_regular(path)
+    with path.open("rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(f"{str(path)!r} has more than {limit:,} bytes")
+    return content
 
 
 def sync_folder(folder: Path) -> None:

@@ -6,8 +6,6 @@ bytes can ask for gigabytes. Here a claim has to match the stored size first.
 
 import io
 import math
-import os
-import struct
 import warnings
 import zipfile
 from pathlib import Path
@@ -18,15 +16,12 @@ from numpy.lib import format as npy
 
 from mnist_hpo.data.bounds import RESAVE, check_claim, open_file
 from mnist_hpo.data.records import AnyArray, RawArrays
+from mnist_hpo.data.zips import check_compression, check_directory, plain_members
 from mnist_hpo.errors import DataError
 
 NAMES = ("x_train", "y_train", "x_test", "y_test")
 
-MAX_MEMBERS = 64
-MAX_DIRECTORY_BYTES = 64 * 1024
 MAX_HEADER_BYTES = 16 * 1024
-_END = struct.Struct("<4s4H2LH")
-_ZIP64_LOCATOR_BYTES = 20
 
 
 def read_npz(path: Path) -> RawArrays:
@@ -51,7 +46,7 @@ def parse_npz(stream: BinaryIO, *, where: str) -> RawArrays:
         DataError: as `read_npz`.
     """
     try:
-        _check_directory_size(stream, where)
+        check_directory(stream, where=where, refuse=_refuse)
         with zipfile.ZipFile(stream) as archive, warnings.catch_warnings():
             # NumPy warns about headers written by Python 2, which are harmless.
             warnings.simplefilter("ignore")
@@ -74,59 +69,23 @@ def parse_npz(stream: BinaryIO, *, where: str) -> RawArrays:
         ) from error
 
 
-def _check_directory_size(stream: BinaryIO, where: str) -> None:
-    """Refuses a directory of millions of members, which zipfile would parse to the end."""
-    size = stream.seek(0, os.SEEK_END)
-    stream.seek(max(0, size - 2**16 - _END.size - _ZIP64_LOCATOR_BYTES))
-    tail = stream.read()
-    # The same two steps as zipfile: an end record without a comment, else the last signature.
-    at = len(tail) - _END.size
-    if at < 0 or tail[at : at + 4] != b"PK\5\6" or tail[-2:] != b"\0\0":
-        at = tail.rfind(b"PK\5\6")
-    if at < 0 or len(tail) - at < _END.size:
-        raise DataError(f"{where!r} is no .npz file: it has no zip directory.", RESAVE)
-    _, _, _, _, members, directory_bytes, _, _ = _END.unpack_from(tail, at)
-    zip64 = tail[max(0, at - _ZIP64_LOCATOR_BYTES) : at].startswith(b"PK\6\7")
-    if zip64 or members > MAX_MEMBERS or directory_bytes > MAX_DIRECTORY_BYTES:
-        raise DataError(
-            f"An .npz dataset has at most {MAX_MEMBERS} members, {where!r} has "
-            f"{'a zip64 directory' if zip64 else members} of {directory_bytes} bytes.",
-            RESAVE,
-        )
+def _refuse(message: str) -> DataError:
+    return DataError(f"This is no .npz file with a dataset: {message}", RESAVE)
 
 
 def _members(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipInfo]:
-    found = archive.infolist()
-    names = [member.filename for member in found]
-    if len(found) > MAX_MEMBERS or len(set(names)) < len(names):
-        raise DataError(
-            f"An .npz dataset has at most {MAX_MEMBERS} members, each name once; {where!r} has "
-            f"{len(names)} members and {len(set(names))} names.",
-            RESAVE,
-        )
-    for name in names:
-        if name != Path(name).name or "\\" in name or ":" in name or name.startswith("."):
-            raise DataError(
-                f"Members of an .npz have plain names, {where!r} has {name!r}: it was not "
-                f"written by NumPy.",
-                RESAVE,
-            )
-    missing = [name for name in NAMES if f"{name}.npy" not in names]
+    members = plain_members(archive, where=where, refuse=_refuse)
+    missing = [name for name in NAMES if f"{name}.npy" not in members]
     if missing:
-        stems = ", ".join(name.removesuffix(".npy") for name in names) or "nothing"
+        stems = ", ".join(name.removesuffix(".npy") for name in members) or "nothing"
         raise DataError(
             f"An .npz dataset holds {', '.join(NAMES)}; {where!r} lacks {', '.join(missing)} "
             f"and holds {stems}.",
             RESAVE,
         )
-    chosen = {name: found[names.index(f"{name}.npy")] for name in NAMES}
+    chosen = {name: members[f"{name}.npy"] for name in NAMES}
     for member in chosen.values():
-        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise DataError(
-                f"Members of an .npz are stored or deflated, {member.filename!r} in {where!r} "
-                f"uses zip method {member.compress_type}.",
-                RESAVE,
-            )
+        check_compression(member, where=where, refuse=_refuse)
     return chosen
 
 

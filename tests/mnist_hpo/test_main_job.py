@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -89,8 +90,9 @@ def test_the_model_takes_raw_pixels_and_agrees_with_its_card(
     results = folder / "results" / "digits"
     card = json.loads((results / "best.json").read_text())
     script = (
-        "import hashlib, json, keras, numpy as np\n"
-        "model = keras.models.load_model('best.keras')\n"
+        "import hashlib, json, numpy as np, pathlib, sys\n"
+        "from mnist_hpo.model_file import load_model\n"
+        "model = load_model(pathlib.Path('best.keras'), sha256=sys.argv[1])\n"
         "with np.load('../../digits.npz') as data: x, y = data['x_test'], data['y_test']\n"
         "right = int((model.predict(x[..., None], verbose=0).argmax(1) == y).sum())\n"
         "sha = hashlib.sha256(open('best.keras', 'rb').read()).hexdigest()\n"
@@ -98,8 +100,9 @@ def test_the_model_takes_raw_pixels_and_agrees_with_its_card(
     )
 
     printed = subprocess.run(
-        [sys.executable, "-c", script],
+        [sys.executable, "-c", script, card["sha256"]],
         cwd=results,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
         timeout=120,
@@ -135,3 +138,17 @@ def test_doctor_finds_the_study_whole(run: Run) -> None:
 
     assert "whole: 2 trials, 8 fold-epochs" in said
     assert "the one it began with" in said
+
+
+def test_doctor_notices_a_model_that_was_exchanged(folder: Path, first: dict[str, Any]) -> None:
+    """One bit of it is enough."""
+    path = folder / "results" / "digits" / "best.keras"
+    content = path.read_bytes()
+
+    whole = run(folder, "doctor", "digits")
+    path.write_bytes(bytes([*content[:-1], content[-1] ^ 1]))
+    changed = run(folder, "doctor", "digits")
+    path.write_bytes(content)
+
+    assert f"model         best.keras of trial {first['trial']}, whole" in whole
+    assert "its SHA-256 is" in changed
