@@ -120,7 +120,7 @@ def test_an_answer_is_there_once_it_is_complete() -> None:
 
     ran = run(replay, "race")
 
-    assert ran.steps == (pytest.approx((20.0, 0)), pytest.approx((67.0, 1)))
+    assert ran.steps == ((20.0, 0), (67.0, 1))
 
 
 def test_a_third_worker_of_two_folds_begins_the_next_row() -> None:
