@@ -13,12 +13,12 @@ LARGEST_BYTES = 1024 * 2**20
 """The largest documented model has 244 MB of weights."""
 
 
-def load_checked(path: Path, sha256: str | None) -> "keras.Model":
-    """Loads a `.keras` file.
+def load_model(path: Path, *, sha256: str) -> "keras.Model":
+    """Loads a `.keras` file, to predict with.
 
     Args:
         path: The file.
-        sha256: What the ledger or the card knows of it; None: nothing is known of it.
+        sha256: What the ledger or the card has of it.
 
     Raises:
         UserError: it is missing, too large, no `.keras` file, or another one than was recorded.
@@ -41,17 +41,12 @@ def load_checked(path: Path, sha256: str | None) -> "keras.Model":
             f"A model file has at most {LARGEST_BYTES} bytes, {path} has {size}.",
             "mnist-hpo finalize STUDY        writes one",
         )
-    if sha256 is not None and sha256_of(content) != sha256:
+    if sha256_of(content) != sha256:
         raise UserError(
             f"{path} is not the file that finalize wrote: its SHA-256 differs from the recorded "
             f"{sha256[:12]}...",
             "mnist-hpo finalize STUDY        in another results folder makes it again",
         )
-    from search.native_logs import silenced  # noqa: PLC0415 - before TensorFlow
+    import keras  # noqa: PLC0415 - loads TensorFlow, which a refused file need not wait for
 
-    with silenced():
-        import keras  # noqa: PLC0415 - loads TensorFlow
-
-        from search.training import prepare_process  # noqa: PLC0415 - likewise
-    prepare_process("float32")
-    return keras.saving.load_model(path, safe_mode=True)
+    return keras.models.load_model(path, compile=False, safe_mode=True)
