@@ -37,6 +37,11 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "finalize": ("mnist_hpo.commands.finalize:command", "Retrain the winner, open the test set."),
     "report": ("mnist_hpo.commands.report:command", "A page to show: charts, digits, commands."),
+    "export": (
+        "mnist_hpo.commands.export:command",
+        "The model as Keras, SavedModel, ONNX, TFLite.",
+    ),
+    "predict": ("mnist_hpo.commands.predict:command", "What digits are on your own images?"),
     "bench": ("mnist_hpo.commands.bench:command", "Record a grid; race it again on paper."),
     "models": ("mnist_hpo.commands.models:command", "The documented models and their figures."),
     "completion": (

@@ -5,7 +5,7 @@ from pathlib import Path
 from mnist_hpo.development import development_for
 from mnist_hpo.errors import NoResultError, UserError
 from mnist_hpo.examining import feature_maps
-from mnist_hpo.model_file import load_model
+from mnist_hpo.final_models import loaded
 from mnist_hpo.report.material import ChosenDigit, Material
 from mnist_hpo.winner import model_path
 
@@ -35,7 +35,7 @@ def chosen_digit(material: Material, folder: Path, index: int) -> ChosenDigit:
             f"mnist-hpo report {study}        shows the digit that finalize drew",
         )
     path = model_path(folder, material.history, material.final.trial)
-    model = load_model(path, sha256=material.final.model_sha256)
+    model = loaded(path, sha256=material.final.model_sha256)
     return ChosenDigit(
         pixels=data.x[index],
         index=index,

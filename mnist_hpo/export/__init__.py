@@ -1,0 +1,1 @@
+"""A finalized model in other formats, each checked against the model itself."""
