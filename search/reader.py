@@ -84,7 +84,7 @@ def history_before(where: Where, study: str, trial: int) -> History:
 
 def newest_order(db: AbstractReading, study: str) -> int:
     """Returns the order of a study's newest commit; -1 before the first."""
-    key = _names(db, study)[study]
+    ((key,),) = db.rows("SELECT study_id FROM studies WHERE study_name = ?", study)
     trials = _trials(db, study, key, must=False)
     return max((decode.newest_order(own) for _, own in trials), default=-1)
 
