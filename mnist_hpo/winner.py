@@ -5,9 +5,10 @@ committed, then the test set is opened, then what a report needs of it is saved,
 is committed.
 """
 
+import contextlib
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_hpo.data.records import Dataset, Images
 from mnist_hpo.data.sources import open_test_set
-from mnist_hpo.errors import DataError, NoResultError, UserError
+from mnist_hpo.errors import DataError, NoResultError, StorageError, UserError
 from mnist_hpo.evidence import evidence_path
 from mnist_hpo.examining import examine, look_inside
 from search.environment import current_environment
@@ -101,16 +102,19 @@ def finalize(
 
     Raises:
         DataError: the test set is not the one that the dataset's facts name.
+        StorageError: the model or what is kept beside it cannot be written.
         TrainingError: the retraining diverged.
     """
     before = finalized(ledger.history, trial, folder)
     if before is not None:
         return before  # another process did it since the caller looked
-    remove_temporaries(folder)  # of one that was killed while it wrote a model or a card
     path = model_path(folder, ledger.history, trial)
+    with _storing(path):
+        remove_temporaries(folder)  # of one that was killed while it wrote a model or a card
     model = trainer.refit(trial.config, number=trial.number)
-    content = saved(model)
-    write_whole(path, content)
+    with _storing(path):
+        content = saved(model)
+        write_whole(path, content)
     development = Images(trainer.x, trainer.y)
     inside = look_inside(model, development, seed=ledger.history.facts.seed)
     look = ledger.open_test(trial.number)
@@ -122,7 +126,8 @@ def finalize(
         )
     tested, evidence = examine(model, test, inside)
     kept = evidence.to_bytes()
-    write_whole(evidence_path(path), kept)
+    with _storing(path):
+        write_whole(evidence_path(path), kept)
     result = {
         **tested.to_json(),
         "model_sha256": sha256_of(content),
@@ -145,7 +150,19 @@ def saved(model: "keras.Model") -> bytes:
 def write_card(final: Final, history: History, folder: Path) -> None:
     """Writes the card beside the model."""
     path = model_path(folder, history, final.trial).with_suffix(".json")
-    write_whole(path, card(history, final.trial, final.result).encode())
+    with _storing(path):
+        write_whole(path, card(history, final.trial, final.result).encode())
+
+
+@contextlib.contextmanager
+def _storing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"Cannot write {path}: {error.strerror}.",
+            "make room, or let the folder be written; the same command then goes on",
+        ) from error
 
 
 def card(history: History, trial: Trial, result: Mapping[str, Any]) -> str:

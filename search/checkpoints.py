@@ -2,9 +2,10 @@
 
 import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from search.errors import LedgerError
 from search.files import read_whole, sha256_of, write_whole
 from search.records import Trial
 
@@ -38,8 +39,12 @@ class CheckpointFolder:
 
         The ledger names it only after this: a crash in between leaves an orphan, never a
         name without a file.
+
+        Raises:
+            LedgerError: the folder cannot be written, or the disk is full.
         """
-        write_whole(path, content)
+        with _storing(path):
+            write_whole(path, content)
         return sha256_of(content)
 
     def read(self, path: Path, sha256: str | None) -> bytes | None:
@@ -54,7 +59,8 @@ class CheckpointFolder:
 
     def drop(self, path: Path) -> None:
         """Removes a checkpoint that a newer one replaces."""
-        path.unlink(missing_ok=True)
+        with _storing(path):
+            path.unlink(missing_ok=True)
 
     def sweep(self, trials: Iterable[Trial], epochs: int) -> tuple[Path, ...]:
         """Removes every file that no live trial goes on from; returns what was removed."""
@@ -69,6 +75,15 @@ class CheckpointFolder:
         for path in sorted(self._folder.glob("*")) if self._folder.is_dir() else []:
             ours = _NAME.fullmatch(path.name) or ".npz.tmp-" in path.name
             if ours and path not in wanted:
-                path.unlink(missing_ok=True)
+                self.drop(path)
                 removed.append(path)
         return tuple(removed)
+
+
+@contextlib.contextmanager
+def _storing(path: Path) -> Iterator[None]:
+    """Turns what the disk says into an error of the study, which the last commit outlives."""
+    try:
+        yield
+    except OSError as error:
+        raise LedgerError(f"Cannot write the checkpoint {path}: {error.strerror}.") from error

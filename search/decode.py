@@ -9,7 +9,9 @@ A trial's attributes, each written by one commit:
     verdict               {"state", "reason", "fold", "epoch"}
 
 Each of these but `attempts` also has an `order`: a number that grows by one with each commit, so
-that the history before any decision can be had again and the decision be checked.
+that the history before any decision can be had again and the decision be checked. No number may
+be missing. And each has a checksum (`search.seals`), as have the study's facts, budget, ending
+and openings; format 1 had none.
 
 A study's attributes: facts, budget, ending, opening:N; on a server also owner, the signature of
 the newest one, which is no part of the history.
@@ -33,10 +35,25 @@ from search.records import (
     Verdict,
 )
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of this format; a ledger of a newer one is refused."""
 
+SEALED = 2
+"""Since this version every fact has a checksum."""
+
+TRIAL_FACTS = ("candidate", "epoch:", "attempts:", "failure:", "verdict")
+"""How the names of a trial's facts begin. What else a trial has follows from these, and is there
+for Optuna's tools."""
+
+STUDY_FACTS = ("facts", "budget", "ending", "opening:")
+"""Likewise of a study."""
+
 Attributes = Mapping[str, Any]
+
+
+def owner(study: str, trial: int) -> str:
+    """Names a trial as the owner of its facts."""
+    return f"trial {trial} of {study}"
 
 
 def epoch_key(fold: int, run: int, epoch: int) -> str:
@@ -139,19 +156,17 @@ def _curve(epochs: Mapping[tuple[int, int], Epoch] | None, *, run: int) -> Curve
 
 def before(attributes: Attributes, order: int) -> Attributes:
     """Keeps what was committed before a moment; `attempts` decide nothing and stay."""
-    return {
-        key: value
-        for key, value in attributes.items()
-        if not isinstance(value, dict) or value.get("order", -1) < order
-    }
+    return {key: value for key, value in attributes.items() if value.get("order", -1) < order}
 
 
 def newest_order(attributes: Attributes) -> int:
     """Returns the order of the newest commit among a trial's attributes; -1 without any."""
-    return max(
-        (value.get("order", -1) for value in attributes.values() if isinstance(value, dict)),
-        default=-1,
-    )
+    return max(orders_in(attributes), default=-1)
+
+
+def orders_in(attributes: Attributes) -> list[int]:
+    """Returns the orders of all commits among a trial's attributes."""
+    return [value["order"] for value in attributes.values() if "order" in value]
 
 
 def elapsed_in(attributes: Attributes) -> float:

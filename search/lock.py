@@ -1,5 +1,6 @@
 """One process owns a study: an operating-system lock that a dead process cannot hold."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -52,9 +53,10 @@ class StudyLock(AbstractLock):
             "host": socket.gethostname(),
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(owner).encode(), 0)
         self._descriptor = descriptor
+        with contextlib.suppress(OSError):  # a full disk: the lock is taken, only nameless
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(owner).encode(), 0)
         return self
 
     def release(self) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import gc
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from search.errors import LedgerError, UnknownStudy
 from search.place import AbstractReading
 from search.places import Where, place_of
 from search.records import History
+from search.seals import BrokenSeal, body_of, check_order
 
 _AT_ONCE = 500
 """Trials whose attributes are fetched and parsed together."""
@@ -51,8 +52,15 @@ def study_names(where: Where) -> tuple[str, ...]:
     with place_of(where).reading(None) as db:
         if not db.has_tables():
             return ()
-        rows = db.rows("SELECT study_name FROM studies ORDER BY study_id")
-    return tuple(row[0] for row in rows)
+        return tuple(_names(db, where))
+
+
+def _names(db: AbstractReading, where: Where) -> dict[str, int]:
+    """Returns the key of each study, by its name."""
+    rows = db.rows("SELECT study_name, study_id FROM studies ORDER BY study_id")
+    if not all(isinstance(name, str) and isinstance(key, int) for name, key in rows):
+        raise LedgerError(f"The ledger {where} is corrupt: its studies have no names.")
+    return dict(rows)
 
 
 def has_study(where: Where, study: str) -> bool:
@@ -77,49 +85,83 @@ def history_before(where: Where, study: str, trial: int) -> History:
 def newest_order(db: AbstractReading, study: str) -> int:
     """Returns the order of a study's newest commit; -1 before the first."""
     ((key,),) = db.rows("SELECT study_id FROM studies WHERE study_name = ?", study)
-    return max((decode.newest_order(own) for _, own in _trials(db, key)), default=-1)
+    trials = _trials(db, study, key, must=False)
+    return max((decode.newest_order(own) for _, own in trials), default=-1)
 
 
 def load(
     db: AbstractReading, where: Where, study: str, *, before_trial: int | None = None
 ) -> History:
-    """Builds a history from an open ledger, whole or as it was before a trial was proposed."""
+    """Builds a history from an open ledger, whole or as it was before a trial was proposed.
+
+    Raises:
+        UnknownStudy: there is no study of that name.
+        LedgerError: some of it is not what was stored, or a newer tool stored it.
+    """
     if not db.has_tables():
         raise UnknownStudy(study, ())
-    names = {name: key for key, name in db.rows("SELECT study_id, study_name FROM studies")}
+    names = _names(db, where)
     if study not in names:
         raise UnknownStudy(study, tuple(names))
-    attributes = {
-        key: json.loads(value)
-        for key, value in db.rows(
+    try:
+        return _load(db, where, study, names, before_trial)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        # Only here, where bytes become records: whatever is wrong, they are not what was written.
+        detail = (
+            str(error) if isinstance(error, BrokenSeal) else f"{type(error).__name__}: {error}"
+        )
+        raise LedgerError(f"The ledger {where} is corrupt: {detail}.") from error
+
+
+def _load(
+    db: AbstractReading,
+    where: Where,
+    study: str,
+    names: Mapping[str, int],
+    before_trial: int | None,
+) -> History:
+    texts = dict(
+        db.rows(
             "SELECT key, value_json FROM study_user_attributes WHERE study_id = ?", names[study]
         )
-    }
-    if "facts" not in attributes or "budget" not in attributes:
+    )
+    if "facts" not in texts or "budget" not in texts:
         # A process died between creating the study and stating its facts.
         raise UnknownStudy(study, [name for name in names if name != study])
-    schema = attributes["facts"]["schema"]
+    schema = json.loads(texts["facts"])["schema"]
     if schema > decode.SCHEMA:
         raise LedgerError(
             f"{where} has format {schema}; this version reads up to {decode.SCHEMA}. "
             f"Upgrade mnist-hpo to read it."
         )
+    must = schema >= decode.SEALED
+    attributes = {
+        key: json.loads(body_of(study, key, text, must=must))
+        for key, text in texts.items()
+        if key.startswith(decode.STUDY_FACTS)
+    }
     facts, budget, ending = decode.decode_study(attributes)
     with _without_collecting():
-        whole = _trials(db, names[study])
+        whole = _trials(db, study, names[study], must=must)
         attributed: Iterable[tuple[int, decode.Attributes]] = (
             whole if before_trial is None else _before(dict(whole), before_trial)
         )
-        numbered, elapsed = [], 0.0
+        numbered, orders, elapsed = [], list[int](), 0.0
         for number, own in attributed:
             numbered.append((number, decode.decode_trial(number, own, facts)))
+            orders += decode.orders_in(own)
             elapsed = max(elapsed, decode.elapsed_in(own))
+    if must:
+        check_order(orders)
+    numbered.sort(key=lambda entry: entry[0])
+    if [number for number, _ in numbered] != list(range(len(numbered))):
+        raise BrokenSeal("the numbers of its trials have gaps")
     return History(
         facts=facts,
         budget=budget,
         ending=ending,
         openings=decode.decode_openings(attributes),
-        trials=tuple(trial for _, trial in sorted(numbered, key=lambda entry: entry[0])),
+        trials=tuple(trial for _, trial in numbered),
         elapsed=elapsed,
     )
 
@@ -135,8 +177,10 @@ def _before(
             yield number, then
 
 
-def _trials(db: AbstractReading, study_id: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yields number and attributes of each trial; only some of them are in memory at a time."""
+def _trials(
+    db: AbstractReading, study: str, study_id: int, *, must: bool
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields number and facts of each trial; only some of them are in memory at a time."""
     ids = db.rows(
         "SELECT trial_id, number FROM trials WHERE study_id = ? ORDER BY trial_id", study_id
     )
@@ -148,10 +192,13 @@ def _trials(db: AbstractReading, study_id: int) -> Iterator[tuple[int, dict[str,
             study_id,
             *(min(chunk), max(chunk)),
         )
+        owners = {trial_id: decode.owner(study, number) for trial_id, number in chunk.items()}
+        facts = [row for row in rows if row[1].startswith(decode.TRIAL_FACTS)]
+        bodies = [body_of(owners[row[0]], row[1], row[2], must=must) for row in facts]
         own: dict[int, dict[str, Any]] = {trial_id: {} for trial_id in chunk}
         # One long text is parsed several times faster than its parts one by one.
-        values = json.loads(f"[{','.join(value for _, _, value in rows)}]")
-        for (trial_id, key, _), value in zip(rows, values, strict=True):
+        values = json.loads(f"[{','.join(bodies)}]")
+        for (trial_id, key, _), value in zip(facts, values, strict=True):
             own[trial_id][key] = value
         yield from ((number, own[trial_id]) for trial_id, number in chunk.items() if own[trial_id])
 

@@ -81,3 +81,8 @@ def storing(path: Path) -> Iterator[None]:
         cause = error.__cause__ or error.__context__ or error
         detail = getattr(cause, "orig", None) or cause
         raise LedgerError(f"Cannot write the ledger {path}: {detail}.") from error
+    except (LookupError, ValueError) as error:
+        # What Optuna reads before it writes: states, distributions and attributes that are none.
+        raise LedgerError(
+            f"The ledger {path} is corrupt: {type(error).__name__}: {error}."
+        ) from error

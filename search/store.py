@@ -6,6 +6,7 @@ Every method that changes something commits before it returns, and only then upd
 
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from typing import Any, Self, final
 
 import optuna
@@ -20,6 +21,7 @@ from search.place import AbstractLock, AbstractPlace
 from search.places import Where, place_of
 from search.quiet import quiet_optuna
 from search.records import Budget, Epoch, Facts, Failure, History, Job, Trial, Verdict
+from search.seals import sealed
 from search.writer import AbstractWriter
 
 
@@ -42,6 +44,9 @@ class Ledger(AbstractLedger):
                 "SELECT number, trial_id, state FROM trials WHERE study_id = ?", self._study_id
             )
             self._order = reader.newest_order(db, study)
+        strange = {state for _, _, state in rows} - {state.name for state in OptunaState}
+        if strange:
+            raise LedgerError(f"The ledger {place} is corrupt: trials are {sorted(strange)}.")
         self._ids: dict[int, int] = {number: trial_id for number, trial_id, _ in rows}
         for number, _, state in rows:
             if state == OptunaState.RUNNING.name:
@@ -62,7 +67,7 @@ class Ledger(AbstractLedger):
             writer = place.writer(lock, study)
             try:
                 with quiet_optuna():
-                    _state(writer, facts, budget)
+                    _make(writer, facts, budget)
                 return cls(place, lock, writer, study)
             except BaseException:
                 writer.close()
@@ -108,6 +113,7 @@ class Ledger(AbstractLedger):
     def add(self, trial: Trial) -> None:
         after = changes.added(self._history, trial)
         params = dict(trial.config) if trial.in_space else {}
+        candidate = self._ordered(decode.encode_candidate(trial))
         frozen = optuna.trial.FrozenTrial(
             number=trial.number,
             trial_id=-1,
@@ -117,11 +123,12 @@ class Ledger(AbstractLedger):
             datetime_complete=None,
             params=params,
             distributions=recorded_all(self._history.facts.space, params),
-            user_attrs={"candidate": self._ordered(decode.encode_candidate(trial))},
+            user_attrs={"candidate": self._sealed(trial.number, "candidate", candidate)},
             system_attrs={},
             intermediate_values={},
         )
         self._ids[trial.number] = self._writer.create_trial(self._study_id, frozen)
+        self._order += 1
         self._history = after
 
     def start(self, job: Job) -> None:
@@ -132,7 +139,8 @@ class Ledger(AbstractLedger):
 
     def _commit_attempts(self, job: Job, after: History) -> None:
         epoch, count = after.trials[job.trial].attempts[job.fold]
-        self._set(job.trial, f"attempts:{job.fold}", {"epoch": epoch, "count": count})
+        key = f"attempts:{job.fold}"
+        self._set(job.trial, key, self._sealed(job.trial, key, {"epoch": epoch, "count": count}))
         self._history = after
 
     def record(self, job: Job, epochs: tuple[Epoch, ...], *, elapsed: float) -> None:
@@ -141,7 +149,7 @@ class Ledger(AbstractLedger):
                 self._history, job, number=number, epoch=epoch, elapsed=elapsed
             )
             key = decode.epoch_key(job.fold, job.run, number)
-            self._set(job.trial, key, self._ordered(decode.encode_epoch(epoch, elapsed)))
+            self._state(job.trial, key, decode.encode_epoch(epoch, elapsed))
             self._report(job.trial, job.fold, number, epoch)
             self._history = after
         self._tell(self._history.trials[job.trial])
@@ -149,8 +157,7 @@ class Ledger(AbstractLedger):
     def fail(self, failure: Failure, trial_number: int, *, elapsed: float) -> None:
         after = changes.failed(self._history, failure, trial_number, elapsed=elapsed)
         count = len(self._history.trials[trial_number].failures)
-        fact = self._ordered({**asdict(failure), "elapsed": elapsed})
-        self._set(trial_number, f"failure:{count}", fact)
+        self._state(trial_number, f"failure:{count}", {**asdict(failure), "elapsed": elapsed})
         self._history = after
         self._judge_failures(trial_number)
 
@@ -161,7 +168,7 @@ class Ledger(AbstractLedger):
 
     def judge(self, trial_number: int, verdict: Verdict) -> None:
         after = changes.judged(self._history, trial_number, verdict)
-        self._set(trial_number, "verdict", self._ordered(decode.encode_verdict(verdict)))
+        self._state(trial_number, "verdict", decode.encode_verdict(verdict))
         self._history = after
         self._tell(after.trials[trial_number])
 
@@ -186,17 +193,25 @@ class Ledger(AbstractLedger):
         self._set_study(f"opening:{number}", asdict(after.openings[number]))
         self._history = after
 
-    def _ordered(self, fact: dict[str, Any]) -> dict[str, Any]:
-        """Adds the place of a fact among all commits of the study."""
+    def _state(self, trial: int, key: str, fact: dict[str, Any]) -> None:
+        """Commits a fact of a trial, as the next one of the study."""
+        self._set(trial, key, self._sealed(trial, key, self._ordered(fact)))
         self._order += 1
-        return {**fact, "order": self._order}
+
+    def _ordered(self, fact: dict[str, Any]) -> dict[str, Any]:
+        """Adds the place of a fact among all commits of the study, if it is the next one."""
+        return {**fact, "order": self._order + 1}
+
+    def _sealed(self, trial: int, key: str, fact: dict[str, Any]) -> dict[str, Any]:
+        return sealed(decode.owner(self._history.facts.study, trial), key, fact)
 
     def _set(self, trial: int, key: str, value: object) -> None:
         self._writer.commit(
             lambda: self._storage.set_trial_user_attr(self._ids[trial], key, value)
         )
 
-    def _set_study(self, key: str, value: object) -> None:
+    def _set_study(self, key: str, fact: dict[str, Any]) -> None:
+        value = sealed(self._history.facts.study, key, fact)
         self._writer.commit(lambda: self._storage.set_study_user_attr(self._study_id, key, value))
 
     def _report(self, trial: int, fold: int, epoch: int, result: Epoch) -> None:
@@ -254,7 +269,7 @@ class Ledger(AbstractLedger):
             self._judge_failures(number)
 
 
-def _state(writer: AbstractWriter, facts: Facts, budget: Budget) -> None:
+def _make(writer: AbstractWriter, facts: Facts, budget: Budget) -> None:
     """Writes what makes a study, by commits that are safe to repeat."""
     storage, study = writer.storage, facts.study
 
@@ -271,10 +286,13 @@ def _state(writer: AbstractWriter, facts: Facts, budget: Budget) -> None:
             f"another one with `--study`."
         )
     writer.sign(key)
-    writer.commit(lambda: storage.set_study_user_attr(key, "budget", asdict(budget)))
     # The last commit is the one that makes it a study.
-    stated = {"schema": decode.SCHEMA, "study": facts.to_json()}
-    writer.commit(lambda: storage.set_study_user_attr(key, "facts", stated))
+    for name, fact in (
+        ("budget", asdict(budget)),
+        ("facts", {"schema": decode.SCHEMA, "study": facts.to_json()}),
+    ):
+        value = sealed(study, name, fact)
+        writer.commit(partial(storage.set_study_user_attr, key, name, value))
 
 
 def _check_whole(place: AbstractPlace, study: str) -> None:

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
@@ -33,3 +34,23 @@ def memory(tmp_path: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(dir=shm, prefix="mnist-hpo-") as folder:
         yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """200 images of noise: enough for a program that trains nothing."""
+    path = tmp_path_factory.mktemp("data") / "digits.npz"
+    x = np.random.default_rng(0).integers(0, 256, (200, 28, 28), dtype="uint8")
+    y = np.arange(200) % 10
+    np.savez(path, x_train=x[:150], y_train=y[:150], x_test=x[150:], y_test=y[150:])
+    return path
+
+
+@pytest.fixture(scope="session")
+def search_words(dataset: Path) -> tuple[str, ...]:
+    """The program's own search of such data, all but `--results`: eight epochs in two trials."""
+    return (
+        *("search", "--study", "demo", "--dataset", str(dataset), "--trials", "2"),
+        *("--epochs", "2", "--folds", "2", "--policy", "full", "--sampler", "random"),
+        *("--baselines", "none", "--workers", "1", "--quiet"),
+    )

@@ -56,10 +56,13 @@ class Ran:
 class Herd:
     """Gives orders to a zygote: processes of their own, started in milliseconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, preload: Path | None = None) -> None:
+        """Starts the zygote, with a C library before all others where one is given."""
         paths = os.pathsep.join([str(ROOT), *sys.path])
         environment = {**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"}
         environment.pop("MNIST_HPO_STORAGE", None)
+        if preload is not None:
+            environment["LD_PRELOAD"] = str(preload)
         self._zygote = subprocess.Popen(
             [sys.executable, str(ZYGOTE)],
             stdin=subprocess.PIPE,
@@ -118,7 +121,8 @@ def timeless(history: History) -> History:
         )
         for trial in history.trials
     )
-    return replace(history, elapsed=0.0, trials=trials)
+    facts = replace(history.facts, created="")
+    return replace(history, facts=facts, elapsed=0.0, trials=trials)
 
 
 @dataclass(kw_only=True)

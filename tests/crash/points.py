@@ -84,6 +84,7 @@ FINALIZE = {
     "the model file": Seam(winner, "write_whole", _file(".keras")),
     "the look": Seam(RDBStorage, "set_study_user_attr", _look(is_result=False)),
     "the test set is opened": Seam(winner, "open_test_set"),
+    "the evidence": Seam(winner, "write_whole", _file(".npz")),
     "the result": Seam(RDBStorage, "set_study_user_attr", _look(is_result=True)),
     "the card": Seam(winner, "write_whole", _file(".json")),
 }

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from herd import Herd, Ran, Watch
 from points import FINALIZE_POINTS, SEARCH_POINTS, Side
@@ -88,22 +87,12 @@ def test_three_kills_at_this_step_of_a_search_change_nothing(
 
 
 @pytest.fixture(scope="session")
-def searched(herd: Herd, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def searched(
+    herd: Herd, search_words: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A folder with a study that is done, by the program itself."""
     folder = tmp_path_factory.mktemp("finalize")
-    rng = np.random.default_rng(0)
-    x = rng.integers(0, 256, (200, 28, 28), dtype="uint8")
-    y = np.arange(200) % 10
-    np.savez(
-        folder / "digits.npz", x_train=x[:150], y_train=y[:150], x_test=x[150:], y_test=y[150:]
-    )
-    ran = herd.one(
-        cli=[
-            *("search", "--study", "demo", "--dataset", str(folder / "digits.npz")),
-            *("--results", str(folder), "--trials", "2", "--epochs", "2", "--folds", "2"),
-            *("--policy", "full", "--sampler", "random", "--baselines", "none", "--quiet"),
-        ]
-    )
+    ran = herd.one(cli=[*search_words, "--results", str(folder)])
     assert ran.code == 0, ran.err
     return folder
 

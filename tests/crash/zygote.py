@@ -5,6 +5,7 @@ of its own, and are killed as they say. One line on stdout tells how all of them
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import selectors
@@ -15,7 +16,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, NoReturn, final
+from typing import IO, Any, ClassVar, NoReturn, final
 
 import numpy as np
 from child import Plan, Telling, run
@@ -26,7 +27,10 @@ from mnist_hpo import cli, searching, winner
 from mnist_hpo.commands import doctor, finalize, resume, show
 from mnist_hpo.commands import search as search_command
 from mnist_hpo.data.records import Images
+from mnist_hpo.evidence import Evidence
+from mnist_hpo.examining import Inside
 from mnist_hpo.statistics import TestResult, evaluate
+from search.study import Development
 from search.trainer import AbstractTrainer, Task, Trained
 
 COMMANDS = (doctor, finalize, resume, search_command, show)
@@ -34,7 +38,8 @@ COMMANDS = (doctor, finalize, resume, search_command, show)
 
 Order = Mapping[str, Any]
 """What to do: `plan`, a scripted study, or `cli`, the program's arguments; a `point` to die at;
-`kill`: so many seconds after so many acknowledged epochs."""
+`kill`: so many seconds after so many acknowledged epochs; `fault`: as in `faults.c`;
+`crowd`: a folder and a number, see `Scripted`."""
 
 
 @final
@@ -50,12 +55,22 @@ class Model:
 
 @final
 class Scripted(AbstractTrainer):
-    """Stands where the program trains networks: `searching.LazyTrainer`."""
+    """Stands where the program trains networks: `searching.LazyTrainer`.
 
-    def __init__(self, **_: object) -> None:
+    In a crowd its first epoch ends when so many of the other processes have ended.
+    """
+
+    crowd: ClassVar[tuple[Path, int] | None] = None
+
+    def __init__(self, *, data: Development, **_: object) -> None:
+        self.x, self.y = data.x, data.y
         self._inner = Telling(Plan(folder=""), lambda _: None)
 
     def train(self, task: Task) -> Trained:
+        if self.crowd is not None:
+            folder, others = self.crowd
+            while len(list(folder.iterdir())) < others:
+                time.sleep(0.01)
         return self._inner.train(task)
 
     def made(self) -> "Scripted":
@@ -66,11 +81,32 @@ class Scripted(AbstractTrainer):
         return Model(number)
 
 
-def tested(model: object, test: Images) -> TestResult:
+def look_inside(model: object, development: Images, *, seed: int) -> Inside:
+    """Stands for the look at layers: there are none."""
+    del model
+    return Inside(seed=seed, layers=(), maps={}, digit_index=0, development=development)
+
+
+def examine(model: object, test: Images, inside: Inside) -> tuple[TestResult, Evidence]:
     """Stands for the evaluation: nine in ten right."""
     del model
     predicted = np.where(np.arange(len(test.y)) % 10 == 0, (test.y + 1) % 10, test.y)
-    return evaluate(test.y, predicted, loss=0.25)
+    development = inside.development
+    return evaluate(test.y, predicted, loss=0.25), Evidence(
+        labels=test.y,
+        probabilities=np.eye(10, dtype=np.float32)[predicted],
+        kept=np.arange(len(test.y)),
+        pixels=test.x,
+        right=(1,),
+        samples=(0, 1),
+        examples=development.x[:2],
+        example_labels=development.y[:2],
+        layers=(),
+        digit=development.x[0],
+        digit_index=0,
+        digit_label=int(development.y[0]),
+        maps={},
+    )
 
 
 @final
@@ -142,7 +178,17 @@ def _become(order: Order, mouth: int, out: IO[bytes], err: IO[bytes]) -> NoRetur
         if "point" in order:
             name, side, nth = order["point"]
             arm(name, side, nth, tell)
+        faults = ctypes.CDLL(None)  # `faults.c`, where it was preloaded
+        if "fault" in order:
+            below, nth, what, stays = order["fault"]
+            faults.fault_arm(below.encode(), ctypes.c_long(nth), what, stays)
+        if "crowd" in order:
+            Scripted.crowd = Path(order["crowd"][0]), order["crowd"][1]
         code = _carried_out(order, tell)
+        if "fault" in order:
+            tell(f"calls {faults.fault_calls()}")
+        if "crowd" in order:
+            (Path(order["crowd"][0]) / str(os.getpid())).touch()
     except BaseException:  # noqa: BLE001 - whatever it is, the test reads it
         traceback.print_exc()
     finally:
@@ -181,8 +227,9 @@ def carry_out(orders: Sequence[Order]) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Serves until stdin ends."""
-    for module, name, double in ((searching, "LazyTrainer", Scripted), (winner, "tested", tested)):
-        setattr(module, name, double)  # no network is trained here
+    searching_, winner_ = vars(searching), vars(winner)  # no network is trained here
+    searching_["LazyTrainer"] = Scripted
+    winner_.update(look_inside=look_inside, examine=examine)
     with contextlib.suppress(ImportError):
         import search.postgres  # noqa: PLC0415 - not everybody has the driver
         import search.postgres_storage  # noqa: F401, PLC0415 - likewise

@@ -340,7 +340,7 @@ BROKEN = {
     "a table is gone": ["DROP TABLE trial_user_attributes"],
     "no text in the facts": ["UPDATE study_user_attributes SET value_json = 'null'"],
     "newer": [
-        """UPDATE study_user_attributes SET value_json = replace(value_json, '"schema": 1',
+        """UPDATE study_user_attributes SET value_json = replace(value_json, '"schema": 2',
         '"schema": 99') WHERE key = 'facts'"""
     ],
 }

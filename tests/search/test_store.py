@@ -286,7 +286,7 @@ def test_a_newer_format_is_refused(ledger: Ledger, kept: Kept) -> None:
     ledger.close()
     kept.change(
         "UPDATE study_user_attributes SET value_json = replace(value_json, "
-        "'\"schema\": 1', '\"schema\": 99') WHERE key = 'facts'"
+        "'\"schema\": 2', '\"schema\": 99') WHERE key = 'facts'"
     )
 
     with pytest.raises(LedgerError, match="Upgrade"):
