@@ -361,4 +361,5 @@ def test_a_second_owner_is_told_who_and_what_to_do(results: Path) -> None:
 
     assert exit_ is not None
     assert exit_.code == 4
-    assert "mnist-hpo show mnist" in exit_.help
+    assert "mnist-hpo watch mnist " in exit_.help
+    assert "mnist-hpo stop mnist " in exit_.help
