@@ -140,14 +140,16 @@ def test_doctor_finds_the_study_whole(run: Run) -> None:
     assert "the one it began with" in said
 
 
-def test_doctor_notices_a_model_that_was_exchanged(folder: Path, first: dict[str, Any]) -> None:
+def test_doctor_notices_a_model_that_was_exchanged(
+    run: Run, folder: Path, first: dict[str, Any]
+) -> None:
     """One bit of it is enough."""
     path = folder / "results" / "digits" / "best.keras"
     content = path.read_bytes()
 
-    whole = run(folder, "doctor", "digits")
+    whole = run("doctor", "digits")
     path.write_bytes(bytes([*content[:-1], content[-1] ^ 1]))
-    changed = run(folder, "doctor", "digits")
+    changed = run("doctor", "digits")
     path.write_bytes(content)
 
     assert f"model         best.keras of trial {first['trial']}, whole" in whole
