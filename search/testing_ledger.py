@@ -18,6 +18,7 @@ from optuna.distributions import distribution_to_json
 from search import decode
 from search.distributions import recorded
 from search.records import History, Trial, TrialState
+from search.seals import sealed
 from search.store import Ledger
 
 _WHEN = "2026-01-01 00:00:00.000000"
@@ -58,7 +59,7 @@ def _insert(db: sqlite3.Connection, history: History) -> None:
         db.executemany(
             "INSERT INTO trial_user_attributes (trial_id, key, value_json) VALUES (?, ?, ?)",
             [
-                (key, name, json.dumps(value))
+                (key, name, json.dumps(_stored(history, trial, name, value)))
                 for name, value in _attributes(trial, history, numbers)
             ],
         )
@@ -87,6 +88,13 @@ def _insert(db: sqlite3.Connection, history: History) -> None:
                 "VALUES (?, 0, ?, 'FINITE')",
                 (key, score.mean),
             )
+
+
+def _stored(history: History, trial: Trial, name: str, value: object) -> object:
+    """Gives a fact its checksum; the summaries that follow from facts have none."""
+    if not isinstance(value, dict):
+        return value
+    return sealed(decode.owner(history.facts.study, trial.number), name, value)
 
 
 def _attributes(
