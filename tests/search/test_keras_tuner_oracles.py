@@ -1,8 +1,8 @@
 """Keras Tuner's own oracles behind our proposals, on the real Keras Tuner."""
 
-import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from search.records import Budget, History, TrialState, Verdict
 from search.samplers import KERAS_TUNER_SAMPLERS, proposer
 from search.store import Ledger
 from search.testing import ScriptedTrainer, facts, trial
+from search.testing_sampler import NewSampler, SamplerConformance
 from spaces.cnn_space import CNN_SPACE
 from spaces.space import Choice, Condition, Config, Range, Space, config_key
 
@@ -105,6 +106,15 @@ def hill(config: Config) -> float:
     return 1.0 - (float(config["x"]) - 0.3) ** 2
 
 
+@pytest.fixture(params=KERAS_TUNER_SAMPLERS)
+def new_sampler(request: pytest.FixtureRequest) -> NewSampler:
+    return partial(proposer, request.param)
+
+
+class TestKerasTunersSamplers(SamplerConformance):
+    """Gets its samplers from the fixture above."""
+
+
 @pytest.mark.parametrize("name", KERAS_TUNER_SAMPLERS)
 @pytest.mark.parametrize("space", [EVERY_KIND, CNN_SPACE], ids=lambda space: space.name)
 def test_a_proposal_holds_every_active_value_and_no_other(name: str, space: Space) -> None:
@@ -112,27 +122,6 @@ def test_a_proposal_holds_every_active_value_and_no_other(name: str, space: Spac
 
     assert len(history.trials) == 8
     assert all(space.contains(config) for config in configs(history))
-
-
-@pytest.mark.parametrize("name", KERAS_TUNER_SAMPLERS)
-def test_a_resumed_study_proposes_what_an_uninterrupted_one_would(name: str) -> None:
-    whole = searched(name, history_of(LINE), 6, hill)
-    ledger = [(trial.config, hill(trial.config)) for trial in whole.trials[:3]]
-
-    resumed = history_of(LINE)
-    for config, accuracy in ledger:
-        resumed = with_trial(resumed, config, accuracy)
-    resumed = searched(name, resumed, 3, hill)
-
-    assert configs(resumed) == configs(whole)
-
-
-@pytest.mark.parametrize("name", ["kt-random", "kt-bayesian"])
-def test_a_study_with_seed_0_has_proposals_of_its_own(name: str) -> None:
-    zero, again, one = (searched(name, history_of(LINE, seed), 4, hill) for seed in (0, 0, 1))
-
-    assert configs(zero) == configs(again)
-    assert configs(zero) != configs(one)
 
 
 def test_the_bayesian_oracle_learns_from_the_history_it_is_handed() -> None:
@@ -311,13 +300,3 @@ def test_a_grid_without_end_is_refused() -> None:
     assert reasons["kt-random"] is reasons["kt-bayesian"] is None
     assert "at most 20,000 points" in str(reasons["kt-grid"])
     assert proposer("kt-grid").refuse(NINE) is None
-
-
-def test_a_proposal_does_not_touch_the_history() -> None:
-    history = searched("kt-random", history_of(EVERY_KIND), 3, lambda _: 0.9)
-    before = [dict(config) for config in configs(history)]
-
-    for name, _ in itertools.product(KERAS_TUNER_SAMPLERS, range(2)):
-        proposer(name).propose(history, fits)
-
-    assert configs(history) == before

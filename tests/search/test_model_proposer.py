@@ -84,13 +84,6 @@ def test_equal_histories_get_equal_proposals(known: int) -> None:
     assert answers[0] == answers[1] == answers[2]
 
 
-def test_another_seed_proposes_something_else() -> None:
-    """0 is a seed like any other."""
-    first = [ModelProposer().propose(history(bowl(seed)), fits) for seed in (0, 1, 2)]
-
-    assert len({config_key(config) for config in first if config}) == 3
-
-
 @pytest.mark.parametrize("space", [BOWL, SMALL_SPACE, CNN_SPACE], ids=["bowl", "small", "cnn"])
 def test_proposals_are_new_members_of_the_space(space: Space) -> None:
     """Random ones at first, and the model's, which look at neighbours of the best."""

@@ -16,7 +16,8 @@ from search.policy import (
     Wait,
 )
 from search.records import History, Job, Trial
-from search.testing import ALL, PolicyConformance, facts, history, trial
+from search.testing import ALL, facts, history, trial
+from search.testing_policy import PolicyConformance
 
 
 @pytest.fixture(params=POLICIES)

@@ -4,9 +4,11 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from statistics import fmean
-from typing import Any
+from typing import Any, final
 
+import numpy as np
 import optuna
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,11 +22,20 @@ from search.candidates import Baseline, Candidates
 from search.distributions import SamplerAxis
 from search.errors import StudyError
 from search.grid import GridProposer, grid_points
+from search.points import sampled
 from search.prediction import predictions
-from search.proposals import OPTUNA_SAMPLERS, OptunaProposer, ask, visible
-from search.records import Budget, Facts, History, Trial, TrialState, Verdict
+from search.proposals import (
+    OPTUNA_SAMPLERS,
+    AbstractProposer,
+    Misfit,
+    OptunaProposer,
+    ask,
+    visible,
+)
+from search.records import Budget, History, TrialState, Verdict
 from search.samplers import proposer
 from search.testing import SMALL_SPACE, facts, history, scripted_accuracy, trial
+from search.testing_sampler import NewSampler, SamplerConformance, fits, searched
 from spaces.architecture import Size
 from spaces.cnn_space import CNN_SPACE
 from spaces.errors import ImpossibleModel
@@ -64,53 +75,50 @@ TREE = Space(
 """Conditions on conditions, every kind of range, and a flag that is always there."""
 
 
-def fits(_: Config) -> None:
-    """Objects to nothing."""
+@pytest.fixture(params=(*OWN_SAMPLERS, "model"))
+def new_sampler(request: pytest.FixtureRequest) -> NewSampler:
+    return partial(proposer, request.param)
 
 
-def finished(number: int, study: Facts, config: Config) -> Trial:
-    """Returns a complete trial with the scripted accuracies of its configuration."""
-    curves = [
-        [scripted_accuracy(config, fold, epoch) for epoch in range(study.epochs)]
-        for fold in range(study.folds)
-    ]
-    return trial(number, study, curves, config=config)
+class TestEverySampler(SamplerConformance):
+    """Gets its samplers from the fixture above."""
 
 
-def searched(study: Facts, count: int) -> History:
-    """Returns a history of so many trials, each proposed when all before it were complete."""
-    asked, past = proposer(study.sampler), history(study, budget=Budget(trials=count))
-    for number in range(count):
-        config = asked.propose(past, fits)
-        assert config is not None
-        past = past.with_trial(finished(number, study, config))
-    return past
+@final
+class Stateful(AbstractProposer):
+    """Draws from a generator of its own, as if nothing were ever resumed."""
+
+    name = "stateful"
+
+    def __init__(self) -> None:
+        self._rng = np.random.default_rng(0)
+
+    def propose(self, history: History, misfit: Misfit) -> Config | None:
+        del misfit
+        return sampled(history.facts.space, self._rng)
 
 
-def configs(past: History) -> list[Config]:
-    return [t.config for t in past.trials]
+def broken_rules(new_sampler: NewSampler) -> set[str]:
+    """Returns the rules of the contract that a sampler is found to break."""
+    broken = set()
+    for name in dir(SamplerConformance):
+        if name.startswith("test_"):
+            try:
+                getattr(SamplerConformance(), name)(new_sampler)
+            except AssertionError:
+                broken.add(name)
+    return broken
 
 
-@pytest.mark.parametrize("sampler", OWN_SAMPLERS)
-def test_equal_histories_get_equal_proposals(sampler: str) -> None:
-    """Two proposers, called in any order and number, agree to the last bit."""
-    past = searched(facts(sampler=sampler), 12)
-    one, two = proposer(sampler), proposer(sampler)
-    one.propose(history(facts(sampler=sampler)), fits)  # what it was asked before must not matter
-
-    answers = [one.propose(past, fits), one.propose(past, fits), two.propose(past, fits)]
-
-    assert answers[0] is not None
-    assert answers[0] == answers[1] == answers[2]
-
-
-@pytest.mark.parametrize("sampler", OWN_SAMPLERS)
-def test_seed_zero_is_valid_and_not_seed_one(sampler: str) -> None:
-    """0 repeats itself like any seed; it is not taken for "none given"."""
-    zero, again, one = (searched(facts(sampler=sampler, seed=seed), 5) for seed in (0, 0, 1))
-
-    assert configs(zero) == configs(again)
-    assert configs(zero) != configs(one)
+def test_the_suite_sees_a_sampler_with_a_state() -> None:
+    """It also ignores seeds, misfits and what was tried before."""
+    assert broken_rules(Stateful) >= {
+        "test_equal_histories_get_equal_proposals",
+        "test_a_resumed_study_goes_on_as_it_would_have",
+        "test_seeds_differ_and_zero_is_one",
+        "test_no_configuration_comes_twice",
+        "test_misfits_are_replaced",
+    }
 
 
 @pytest.mark.slow
@@ -139,54 +147,6 @@ def narrow(config: Config) -> Size:
     if width > 60:
         raise ImpossibleModel(f"width {width} is above 60")
     return Size(params=width * 1000, macs=width * 1000)
-
-
-@pytest.mark.parametrize("sampler", OWN_SAMPLERS)
-def test_no_configuration_is_proposed_twice(sampler: str) -> None:
-    """Eight points, eight proposals, each once; then the space is exhausted."""
-    space = Space("eight", (Range(name="width", kind="int", low=1, high=8, default=1),))
-    study = facts(sampler=sampler, space=space)
-
-    past = searched(study, 8)
-
-    assert sorted(int(config["width"]) for config in configs(past)) == list(range(1, 9))
-    assert proposer(sampler).propose(past, fits) is None
-
-
-@pytest.mark.parametrize("sampler", OWN_SAMPLERS)
-def test_misfits_are_replaced_by_another_proposal(sampler: str) -> None:
-    """A tenth of the space fits, and only that is proposed; nothing fits: exhausted."""
-    past = history(facts(sampler=sampler))
-    refused: list[Config] = []
-
-    def misfit(config: Config) -> str | None:
-        if int(config["width"]) <= 7:
-            return None
-        refused.append(config)
-        return "too wide"
-
-    config = proposer(sampler).propose(past, misfit)
-
-    assert config is not None
-    assert int(config["width"]) <= 7
-    assert config not in refused
-    assert proposer(sampler).propose(past, lambda _: "nothing fits") is None
-
-
-@pytest.mark.parametrize("sampler", OWN_SAMPLERS)
-def test_what_did_not_fit_does_not_change_the_numbers(sampler: str) -> None:
-    """The proposal is a point of the space, and fits, whatever was refused before."""
-    past = searched(facts(sampler=sampler), 3)
-    first = proposer(sampler).propose(past, fits)
-    assert first is not None
-
-    other = proposer(sampler).propose(
-        past, lambda config: "taken" if config_key(config) == config_key(first) else None
-    )
-
-    assert other is not None
-    assert other != first
-    assert past.facts.space.contains(other)
 
 
 @pytest.mark.parametrize("space", [TREE, CNN_SPACE], ids=["tree", "cnn"])
@@ -327,8 +287,9 @@ def test_tpe_learns_what_chance_does_not() -> None:
     """
 
     def late(sampler: str, seed: int) -> float:
-        past = searched(facts(sampler=sampler, seed=seed, folds=2, epochs=1), 40)
-        return fmean(scripted_accuracy(config, 0, 99) for config in configs(past)[25:])
+        study = facts(sampler=sampler, seed=seed, folds=2, epochs=1)
+        late = searched(proposer(sampler), study, 40).trials[25:]
+        return fmean(scripted_accuracy(own.config, 0, 99) for own in late)
 
     tpe = [late("tpe", seed) for seed in range(5)]
     chance = [late("random", seed) for seed in range(5)]
@@ -359,10 +320,10 @@ def test_a_grid_study_visits_every_point_once() -> None:
     """In a seeded order, then it is exhausted."""
     study = facts(sampler="grid", space=TREE)
 
-    past = searched(study, 24)
+    past = searched(proposer(study.sampler), study, 24)
 
     assert {t.key for t in past.trials} == {config_key(p) for p in grid_points(TREE, 5)}
-    assert configs(past) != list(grid_points(TREE, 5))
+    assert [own.config for own in past.trials] != list(grid_points(TREE, 5))
     assert GridProposer().propose(past, fits) is None
 
 
