@@ -194,10 +194,10 @@ def _ladder(
     most = max(1, *(count for _, count in named))
     name = max(len(own) for own, _ in named)
     room = min(width - max(name, _NAME) - 2 - len(str(most)), _LONGEST)
+    lengths = [-(-room * count // most) for _, count in named]  # one trial is something
     return tuple(
-        # Rounded up: one trial is something.
-        Line(shown(f"{own:<{max(name, _NAME)}} {DONE * -(-room * count // most)} {count}"))
-        for own, count in named
+        Line(shown(f"{own:<{max(name, _NAME)}} {f'{DONE * length} ' if length else ''}{count}"))
+        for (own, count), length in zip(named, lengths, strict=True)
     )
 
 
