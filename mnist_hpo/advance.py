@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mnist_hpo.rungs import next_stop
 from search.records import History
 
 
@@ -47,3 +48,17 @@ def finalists(history: History) -> Bar | None:
     if not whole:
         return None
     return Bar("finalists' folds", sum(whole), len(whole) * history.facts.folds)
+
+
+def current(history: History, lane: tuple[int, int]) -> Bar:
+    """Returns how far the work in hand is.
+
+    Under the full policy that is a trial's whole cross-validation, else a fold up to where it is
+    compared next.
+    """
+    number, fold = lane
+    trial, facts = history.trials[number], history.facts
+    if facts.policy == "full":
+        return Bar(f"trial {number}", trial.fold_epochs, facts.folds * facts.epochs)
+    stop = next_stop(history, lane)
+    return Bar(f"trial {number}, fold {fold + 1}", len(trial.curves[fold]), stop)

@@ -37,6 +37,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "finalize": ("mnist_hpo.commands.finalize:command", "Retrain the winner, open the test set."),
     "report": ("mnist_hpo.commands.report:command", "A page to show: charts, digits, commands."),
+    "dashboard": (
+        "mnist_hpo.commands.dashboard:command",
+        "Optuna's dashboard on a study, read-only.",
+    ),
     "export": (
         "mnist_hpo.commands.export:command",
         "The model as Keras, SavedModel, ONNX, TFLite.",

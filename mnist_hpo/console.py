@@ -9,7 +9,8 @@ from typing import Literal, TextIO, cast
 from rich.console import Console
 from rich.text import Text
 
-from mnist_hpo.sparkline import LEVELS, PLAIN
+from mnist_hpo import bars, sparkline
+from mnist_hpo.sparkline import LEVELS
 from mnist_hpo.tables import Layout, Line, Table, fit, fold
 
 __all__ = [
@@ -30,7 +31,7 @@ Color = Literal["auto", "always", "never"]
 # Text of a ledger may come from anywhere: it may hold no command for the terminal.
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
-_PLAIN = str.maketrans(LEVELS, PLAIN)
+_PLAIN = str.maketrans({**dict(zip(LEVELS, sparkline.PLAIN, strict=True)), **bars.PLAIN})
 
 
 def stdout_console(color: str = "auto") -> Console:

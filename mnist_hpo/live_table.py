@@ -1,11 +1,13 @@
 """The live view's table: who is at work, who leads, who came last."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mnist_hpo.configs import in_words
 from mnist_hpo.formats import position_text, predicted_text, score_text
-from mnist_hpo.ranking import Standing, standings
+from mnist_hpo.live_state import Lane
+from mnist_hpo.ranking import Standing
+from mnist_hpo.rungs import next_stop
 from mnist_hpo.tables import Column, Row, Table
 from search.records import History, TrialState
 
@@ -15,19 +17,17 @@ if TYPE_CHECKING:  # it imports NumPy, which a search of complete trials does no
 SHOWN_TRIALS = 7
 """Rows of the table: enough to see a trend, few enough for a small terminal."""
 
-Lane = tuple[int, int]
-"""A trial and its fold."""
-
 Predictions = Mapping[int, "Prediction"]
 
 _COLUMNS = (
     Column("trial", right=True),
     Column("state"),
-    Column("at"),
+    Column("at", priority=3),
+    Column("folds", priority=1, right=True),
     Column("score"),
-    Column("filters", priority=3),
-    Column("lr", priority=2),
-    Column("what", priority=1, least=12),
+    Column("filters", priority=5),
+    Column("lr", priority=4),
+    Column("what", priority=2, least=13),
 )
 
 
@@ -37,23 +37,30 @@ def trials_of(running: Mapping[Lane, int]) -> frozenset[int]:
 
 
 def live_table(
-    history: History, running: Mapping[Lane, int], predictions: Predictions | None = None
+    history: History,
+    rows: Sequence[Standing],
+    running: Mapping[Lane, int],
+    predictions: Predictions,
+    *,
+    most: int = SHOWN_TRIALS,
 ) -> Table:
     """Returns the trials at work, the best one and the newest ones, newest first.
 
     Args:
         history: The study.
+        rows: Its standings.
         running: Epoch in hand of each fold in flight, from 0.
         predictions: Predicted means of unfinished trials.
+        most: Rows at most.
     """
-    rows = {row.trial.number: row for row in standings(history)}
+    known = {row.trial.number: row for row in rows}
     best = [] if history.incumbent is None else [history.incumbent.number]
-    wanted = [*sorted(trials_of(running), reverse=True), *best, *sorted(rows, reverse=True)]
-    chosen = list(dict.fromkeys(number for number in wanted if number in rows))[:SHOWN_TRIALS]
+    wanted = [*sorted(trials_of(running), reverse=True), *best, *sorted(known, reverse=True)]
+    chosen = list(dict.fromkeys(number for number in wanted if number in known))[:most]
     return Table(
         _COLUMNS,
         tuple(
-            _row(history, rows[number], running, predictions or {})
+            _row(history, known[number], running, predictions)
             for number in sorted(chosen, reverse=True)
         ),
     )
@@ -65,26 +72,30 @@ def _row(
     trial = row.trial
     words = in_words(trial.config)
     predicted = predictions.get(trial.number) if row.is_unfinished else None
-    score = "-" if predicted is None else predicted_text(predicted)
+    score = " -" if predicted is None else predicted_text(predicted)
+    whole = sum(len(curve) >= history.facts.epochs for curve in trial.curves)
     cells = {
         "trial": str(trial.number),
         "state": str(history.state_of(trial, trials_of(running))),
         "at": position_text(trial),
+        "folds": f"{whole}/{history.facts.folds}",
         "score": score if row.score is None else f" {score_text(row.score)}",
         "filters": words.get("filters", "-"),
         "lr": words.get("lr", "-"),
         "what": _what(history, row, running) or "-",
     }
-    return Row(cells, "dim" if predicted is not None else "")
+    return Row(cells, "bold" if row.rank == 1 else "dim" if predicted is not None else "")
 
 
 def _what(history: History, row: Standing, running: Mapping[Lane, int]) -> str:
-    trial, folds = row.trial, history.facts.folds
-    own = sorted(
-        (fold, epoch) for (number, fold), epoch in running.items() if number == trial.number
-    )
+    trial = row.trial
+    own = sorted(lane for lane in running if lane[0] == trial.number)
     if own and trial.verdict is None:
-        return ", ".join(f"fold {fold + 1} of {folds}, epoch {epoch + 1}" for fold, epoch in own)
+        return ", ".join(
+            f"epoch {running[lane] + 1} of {next_stop(history, lane)}"
+            + (f", fold {lane[1] + 1}" if len(own) > 1 else "")
+            for lane in own
+        )
     if trial.verdict is not None:
         # Its first words: the whole sentence has stood among the news, and is in `trial N`.
         reason = trial.verdict.reason

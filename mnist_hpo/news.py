@@ -8,13 +8,17 @@ from search.records import History
 
 
 def news_of(event: events.Event) -> str | None:
-    """Returns the sentence that an event is worth: rungs, promotions and ends of trials."""
+    """Returns the sentence that an event is worth: rungs, promotions, troubles, ends of trials."""
     match event:
         case events.JobStarted(history, job) if rung := rung_ahead(history, job):
             return f"trial {job.trial} goes on from epoch {job.start} to epoch {rung}"
         case events.EpochsCommitted(history, job) if rung_reached(history, job):
             why = why_it_waits(history, history.trials[job.trial])
             return None if why is None else f"trial {job.trial}: {why}"
+        case events.RunFailed(_, number, failure):
+            return f"trial {number}, fold {failure.fold + 1} failed: {failure.message}"
+        case events.WorkerLost(job, reason):
+            return f"trial {job.trial}: {reason}; its job is handed out again"
         case events.TrialClosed(history, number):
             return _end(history, number)
     return None

@@ -1,5 +1,6 @@
 """Options that several commands share, each declared once."""
 
+import contextlib
 import math
 import os
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from mnist_hpo.errors import StorageError
 
 if TYPE_CHECKING:
     from mnist_hpo.storage import Storage
@@ -19,6 +22,27 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 def where_options(command: _Command) -> _Command:
     """Adds `--results` and `--storage`: where studies are kept."""
     return results_option(storage_option(command))
+
+
+def study_argument(command: _Command) -> _Command:
+    """Adds the argument STUDY."""
+    return click.argument("study", shell_complete=complete_study)(command)
+
+
+def complete_study(context: click.Context, argument: click.Parameter, begun: str) -> list[str]:
+    """Returns the studies of the results folder whose names begin like this.
+
+    A server is not asked: nobody wants to wait for one at the Tab key.
+    """
+    del argument
+    from mnist_hpo.studies import all_studies  # noqa: PLC0415 - for a shell only
+
+    results = context.params.get("results") or os.environ.get("MNIST_HPO_RESULTS")
+    # Whatever is wrong is for the command to say; a shell shows no errors.
+    with contextlib.suppress(click.ClickException, StorageError):
+        names = (name for name, _ in all_studies(Path(results or DEFAULT_RESULTS)))
+        return [name for name in names if name.startswith(begun)]
+    return []
 
 
 def results_option(command: _Command) -> _Command:

@@ -11,6 +11,7 @@ from typing import Any, Self, TextIO
 
 from mnist_hpo.prospects import why_it_waits
 from mnist_hpo.rungs import ladder_text, rung_ahead, rung_reached
+from mnist_hpo.time_left import Rate
 from search import events
 from search.records import History, Job, Trial
 
@@ -192,57 +193,3 @@ class JsonView(AbstractView):
 
     def tell(self, line: str) -> None:
         os.write(2, f"{line}\n".encode())
-
-
-class Rate:
-    """How fast a search goes, and so how long it will take."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._began: float | None = None
-        self._at_start = 0
-
-    def listen(self, event: events.Event) -> None:
-        """Notes where the search began."""
-        if isinstance(event, events.Started):
-            self._began = self._clock()
-            self._at_start = work_done(event.history)
-
-    def seconds_left(self, history: History) -> float | None:
-        """Estimates the time to the end of the budget, in seconds; None: nobody can say.
-
-        Work is counted in multiply-adds: a trial of ten times the size takes about ten times
-        as long. Trials not yet proposed are taken to be as large as the mean so far. Only the
-        full policy knows its work beforehand; under others this is what `--minutes` leaves.
-        """
-        if self._began is None:
-            return None
-        passed = self._clock() - self._began
-        done = work_done(history) - self._at_start
-        budget, facts = history.budget, history.facts
-        estimates = []
-        if budget.minutes is not None:
-            estimates.append(max(budget.minutes * 60 - history.elapsed, 0.0))
-        trials = budget.trials if facts.policy == "full" else None
-        if trials is not None and done > 0 and history.trials:
-            left: float = sum(
-                trial.macs * (facts.folds * facts.epochs - trial.fold_epochs)
-                for trial in history.trials
-                if not trial.is_final(facts.epochs)
-            )
-            mean = sum(trial.macs for trial in history.trials) / len(history.trials)
-            missing = max(trials - len(history.trials), 0)
-            left += missing * mean * facts.folds * facts.epochs
-            estimates.append(left * passed / done)
-        return min(estimates, default=None)
-
-    def eta(self, history: History) -> str:
-        """Returns the estimate as ` eta_s=170`, a mere limit as ` at_most_s=170`, or nothing."""
-        left = self.seconds_left(history)
-        name = "eta_s" if history.facts.policy == "full" else "at_most_s"
-        return "" if left is None else f" {name}={left:.0f}"
-
-
-def work_done(history: History) -> int:
-    """Returns the multiply-adds trained so far, per image."""
-    return sum(trial.macs * trial.fold_epochs for trial in history.trials)

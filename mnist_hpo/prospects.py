@@ -5,14 +5,18 @@ an unfinished trial, so that a study of complete ones is shown without it.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import TYPE_CHECKING
 
-from mnist_hpo.ranking import Standing
+from mnist_hpo.ranking import Standing, standings
 from search.errors import StudyError
 from search.policy import AbstractPolicy
 from search.records import History, Trial, TrialState
+
+if TYPE_CHECKING:  # it imports NumPy
+    from search.prediction import Prediction
 
 ENDED = "the study ended before it"
 """Why a trial was stopped that nobody gave up."""
@@ -40,6 +44,28 @@ def with_predictions(history: History, rows: Sequence[Standing]) -> tuple[Standi
         for row in rows
     ]
     return tuple(sorted(told, key=_place))
+
+
+def predictions_of(history: History) -> "Mapping[int, Prediction]":
+    """Returns the predicted mean of each unfinished trial that has any epoch."""
+    rows = with_predictions(history, standings(history))
+    return {row.trial.number: row.predicted for row in rows if row.predicted is not None}
+
+
+def value_of(row: Standing) -> float | None:
+    """Returns what a trial came to: its score, else its predicted mean, else nothing."""
+    if row.score is not None:
+        return row.score.mean
+    return None if row.predicted is None else row.predicted.mean
+
+
+def values_of(rows: Sequence[Standing]) -> dict[int, float]:
+    """Returns what each trial of the space scored, or would most likely score, by its number."""
+    return {
+        row.trial.number: value
+        for row in rows
+        if row.trial.in_space and (value := value_of(row)) is not None
+    }
 
 
 def _place(row: Standing) -> tuple[int, float]:

@@ -17,16 +17,21 @@ def rungs_of(facts: Facts) -> tuple[int, ...]:
     return ()
 
 
-def ladder_text(history: History) -> str:
-    """Returns how many trials reached which rung, as `1: 27  2: 9  4: 3  10: 1`, or ""."""
+def ladder(history: History) -> tuple[tuple[int, int], ...]:
+    """Returns the epochs of each rung and how many trials reached it; nothing without rungs."""
     longest = [
         max(len(curve) for curve in trial.curves)
         for trial in history.trials
         if not trial.is_failed
     ]
-    return "  ".join(
-        f"{rung}: {sum(epochs >= rung for epochs in longest)}" for rung in rungs_of(history.facts)
+    return tuple(
+        (rung, sum(epochs >= rung for epochs in longest)) for rung in rungs_of(history.facts)
     )
+
+
+def ladder_text(history: History) -> str:
+    """Returns how many trials reached which rung, as `1: 27  2: 9  4: 3  10: 1`, or ""."""
+    return "  ".join(f"{rung}: {count}" for rung, count in ladder(history))
 
 
 def rung_reached(history: History, job: Job) -> int | None:
@@ -43,7 +48,19 @@ def rung_ahead(history: History, job: Job) -> int | None:
     return rungs[rungs.index(job.start) + 1]
 
 
+def next_stop(history: History, lane: tuple[int, int]) -> int:
+    """Returns the epoch up to which a trial goes on at a fold: the next rung, or the last one."""
+    number, fold = lane
+    done = len(history.trials[number].curves[fold])
+    above = [rung for rung in rungs_of(history.facts) if rung > done]
+    return above[0] if above and _is_only(history, number, fold) else history.facts.epochs
+
+
 def _is_first(history: History, job: Job) -> bool:
     """Says whether a job works at its trial's first fold: only that one has rungs."""
-    trial = history.trials[job.trial]
-    return not any(len(own) for fold, own in enumerate(trial.curves) if fold != job.fold)
+    return _is_only(history, job.trial, job.fold)
+
+
+def _is_only(history: History, number: int, fold: int) -> bool:
+    curves = history.trials[number].curves
+    return not any(len(own) for other, own in enumerate(curves) if other != fold)

@@ -149,10 +149,26 @@ def width_of(text: str) -> int:
     )
 
 
+_PIECE = re.compile(
+    r"""\s+ | (?: \S
+    | (?<=\d)[ ](?=\d{3}(?!\d))              # 1 550
+    | (?<=\d)[ ](?=%)                        # 85 %
+    | (?<=\d:)[ ](?=\d)                      # 10: 7
+    | (?<=\d)[ ](?=(?:±|\+-)[ ]\d)          # 0.9617 ± 0.0055
+    | (?<=±)[ ](?=\d) | (?<=\+-)[ ](?=\d)
+    )+""",
+    re.VERBOSE,
+)
+"""Spaces, or what belongs together: a word, or a number with the spaces that are part of it."""
+
+
 def fold(text: str, width: int) -> list[str]:
-    """Breaks a text into lines: at spaces where possible, inside a word where not."""
+    """Breaks a text into lines: at spaces where possible, inside a word where not.
+
+    Spaces within a number are none of these.
+    """
     lines = [""]
-    for piece in re.findall(r"\s+|\S+", text):
+    for piece in _PIECE.findall(text):
         if width_of(lines[-1]) + width_of(piece) <= width:
             lines[-1] += piece
         elif not piece.isspace():

@@ -39,6 +39,12 @@ _CONFIG = {
 }
 
 
+_SENDING = {
+    # A checkpoint travels with its job. Dask would warn of each that has more than 10 MB.
+    "distributed.admin.large-graph-warning-threshold": "1GB",
+}
+
+
 class _TrainerPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed is untyped
     """Brings the trainer and its data to every worker, restarted ones included."""
 
@@ -133,7 +139,8 @@ class DaskEngine(AbstractEngine):
                 recent.remove(config)
             recent.append(config)
         options: dict[str, Any] = {"workers": [address], "allow_other_workers": True}
-        future = self._client.submit(_work, task, pure=False, **(options if address else {}))
+        with dask.config.set(_SENDING):
+            future = self._client.submit(_work, task, pure=False, **(options if address else {}))
         self._running[future.key] = (task.job, address)
         future.add_done_callback(self._ended.put)
 

@@ -1,25 +1,15 @@
 """Which hyperparameters decide whether a trial is among the best: Optuna's PED-ANOVA."""
 
 import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import optuna
-from optuna.distributions import BaseDistribution
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
-from optuna.trial import FrozenTrial, create_trial
 
-from search.distributions import recorded
-from search.quiet import quiet_optuna
 from search.records import History
 
 LEAST_TRIALS = 30
 """Below this the best tenth is too few to be told from chance."""
-
-_BEST_SHARE, _LEAST_BEST = 0.1, 5
-"""What counts as the best: a tenth, but at least so many trials (Optuna's advice)."""
 
 MOST_TRIALS = 1000
 """Of more, so many are looked at, evenly spaced: Optuna takes seconds for a thousand."""
@@ -69,23 +59,23 @@ def importances(history: History, values: Mapping[int, float]) -> tuple[Importan
         Watanabe, Bansal and Hutter (2023), "PED-ANOVA: efficiently quantifying hyperparameter
         importance in arbitrary subspaces", IJCAI; Optuna's extension to conditional spaces.
     """
-    space = history.facts.space
-    axes = {dimension.name: recorded(dimension) for dimension in space.dimensions}
     counted = [t for t in history.trials if t.in_space and t.number in values]
     if len(counted) < LEAST_TRIALS:
         return ()
     if len(counted) > MOST_TRIALS:
         spaced = np.linspace(0, len(counted) - 1, MOST_TRIALS).round().astype(int)
         counted = [counted[i] for i in spaced]
-    frozen = [_frozen(dict(t.config), values[t.number], axes) for t in counted]
-    study = _study(frozen)
-    found = _evaluated(study, [values[t.number] for t in counted])
-    rng = np.random.default_rng(0)
+    # Imported here: Optuna takes most of a second, which small studies need not pay.
+    from search.ped_anova import PedAnova  # noqa: PLC0415 - see above
+
+    anova = PedAnova(history.facts.space, [trial.config for trial in counted])
     scores = np.array([values[t.number] for t in counted])
+    found = anova.of(scores)
+    rng = np.random.default_rng(0)
     shuffles = _SHUFFLES if len(counted) <= _FEW else _FEWER_SHUFFLES
     reached = dict.fromkeys(found, 0)
     for _ in range(shuffles):
-        for name, value in _evaluated(study, list(rng.permutation(scores))).items():
+        for name, value in anova.of(rng.permutation(scores)).items():
             reached[name] += value >= found[name]
     total = math.fsum(found.values()) or 1.0
     told = [
@@ -96,35 +86,6 @@ def importances(history: History, values: Mapping[int, float]) -> tuple[Importan
             chance=(1 + reached[name]) / (1 + shuffles),
         )
         for name, value in found.items()
-        if not axes[name].single()
+        if anova.varies(name)
     ]
     return tuple(sorted(told, key=lambda own: (own.chance, -own.share, own.name)))
-
-
-def _frozen(
-    config: dict[str, object], value: float, axes: Mapping[str, BaseDistribution]
-) -> FrozenTrial:
-    return create_trial(
-        value=value, params=config, distributions={name: axes[name] for name in config}
-    )
-
-
-def _study(trials: list[FrozenTrial]) -> optuna.Study:
-    with quiet_optuna():
-        study = optuna.create_study(direction="maximize")
-        study.add_trials(trials)
-    return study
-
-
-def _evaluated(study: optuna.Study, scores: list[float]) -> dict[str, float]:
-    """Returns the importances, not normalised, had the trials scored this, in their order."""
-    share = max(_BEST_SHARE, _LEAST_BEST / len(scores))
-    with warnings.catch_warnings():
-        # It warns of its own argument, and that lower is better for a target, as here.
-        warnings.simplefilter("ignore")
-        return get_param_importances(
-            study,
-            evaluator=PedAnovaImportanceEvaluator(target_quantile=share),
-            target=lambda trial: -scores[trial.number],
-            normalize=False,
-        )

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from search.writer import AbstractWriter
+    from search.writer import AbstractWriter, OptunaStorage
 
 
 class AbstractReading(abc.ABC):
@@ -111,3 +111,7 @@ class AbstractPlace(abc.ABC):
         Raises:
             LedgerError: the place cannot be written.
         """
+
+    @abc.abstractmethod
+    def viewing(self) -> "OptunaStorage":
+        """Opens Optuna's storage on connections that can only read: for viewers of others."""

@@ -16,6 +16,7 @@ from search.postgres_url import PostgresUrl
 
 if TYPE_CHECKING:
     from search.postgres_storage import PostgresWriter
+    from search.writer import OptunaStorage
 
 PATIENCE_SECONDS = 60.0
 """How long a commit is repeated: a server restarts in seconds, a standby takes over within a
@@ -101,3 +102,8 @@ class PostgresServer(AbstractPlace):
         from search.postgres_storage import PostgresWriter  # noqa: PLC0415 - not for readers
 
         return PostgresWriter(self.url, cast("AdvisoryLock", lock), study, patience=self.patience)
+
+    def viewing(self) -> "OptunaStorage":
+        from search.postgres_storage import open_for_viewing  # noqa: PLC0415 - likewise
+
+        return open_for_viewing(self.url)

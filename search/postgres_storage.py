@@ -180,6 +180,27 @@ def open_storage(url: PostgresUrl) -> RDBStorage:
             raise
 
 
+def open_for_viewing(url: PostgresUrl) -> RDBStorage:
+    """Opens Optuna's storage on sessions that can only read; creates no table."""
+
+    def reading() -> Any:  # noqa: ANN401 - as in `_writing`
+        connection = connect(url, name="mnist-hpo viewer")
+        connection.read_only = True
+        return connection
+
+    pool = QueuePool(reading, pre_ping=True)
+    try:
+        return RDBStorage(
+            "postgresql+psycopg://",
+            engine_kwargs={"pool": pool},
+            skip_compatibility_check=True,
+            skip_table_creation=True,
+        )
+    except BaseException:
+        pool.dispose()
+        raise
+
+
 def _writing(url: PostgresUrl) -> Any:  # noqa: ANN401 - SQLAlchemy's protocol is not psycopg's
     connection = connect(url, name="mnist-hpo writer")
     try:

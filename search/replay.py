@@ -7,6 +7,7 @@ and the building of its model where the worker has not kept it.
 import heapq
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
@@ -101,7 +102,7 @@ class Replay:
             precision="float32",
         )
 
-    def run(
+    def run(  # noqa: PLR0913 - what one search is made of, by name
         self,
         policy: AbstractPolicy,
         asked: AbstractProposer,
@@ -109,6 +110,7 @@ class Replay:
         candidates: int,
         seed: int,
         workers: int = 1,
+        heard: Callable[[float, History], None] = lambda _, __: None,
     ) -> Replayed:
         """Runs one search until its candidates are used or the policy is done.
 
@@ -119,6 +121,7 @@ class Replay:
             candidates: Trials of the study.
             seed: Of the study.
             workers: Simulated workers.
+            heard: Told the simulated seconds and the history after each commit of epochs.
         """
         facts = self.facts(policy=policy, sampler=asked.name, seed=seed)
         ledger = MemoryLedger(facts, Budget(trials=candidates))
@@ -126,6 +129,8 @@ class Replay:
         steps: list[tuple[float, int]] = []
 
         def listen(event: events.Event) -> None:
+            if isinstance(event, events.EpochsCommitted):
+                heard(engine.clock, event.history)
             if isinstance(event, events.EpochsCommitted | events.TrialClosed):
                 answer = policy.leader(event.history)
                 row = -1 if answer is None else self._row(answer.config)

@@ -15,6 +15,7 @@ from search.place import AbstractLock, AbstractPlace, AbstractReading
 
 if TYPE_CHECKING:
     from search.sqlite_storage import SqliteWriter
+    from search.writer import OptunaStorage
 
 _BUSY_SECONDS = 30
 """How long a reader waits for the driver's commit; one takes milliseconds."""
@@ -87,7 +88,10 @@ class SqliteFile(AbstractPlace):
 
     def _open(self, mode: str) -> sqlite3.Connection:
         return sqlite3.connect(
-            f"{self.path.resolve().as_uri()}?mode={mode}", uri=True, timeout=_BUSY_SECONDS
+            f"{self.path.resolve().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=_BUSY_SECONDS,
+            check_same_thread=False,  # a pool of a viewer may close it elsewhere
         )
 
     def _roll_back(self, study: str) -> None:
@@ -129,3 +133,8 @@ class SqliteFile(AbstractPlace):
         from search.sqlite_storage import SqliteWriter  # noqa: PLC0415 - readers need no Optuna
 
         return SqliteWriter(self.path)
+
+    def viewing(self) -> "OptunaStorage":
+        from search.sqlite_storage import open_for_viewing  # noqa: PLC0415 - likewise
+
+        return open_for_viewing(lambda: self._open("ro"))

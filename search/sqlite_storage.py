@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from search.errors import LedgerError
 from search.writer import AbstractWriter
@@ -70,6 +71,19 @@ def open_storage(path: Path) -> RDBStorage:
 
     storage.engine.dispose()  # the constructor's own connection was opened without them
     return storage
+
+
+def open_for_viewing(connect: Callable[[], sqlite3.Connection]) -> RDBStorage:
+    """Opens Optuna's storage on connections that the caller makes; creates no table.
+
+    A connection lives no longer than its transaction, so none keeps the file from its owner.
+    """
+    return RDBStorage(
+        "sqlite://",
+        engine_kwargs={"creator": connect, "poolclass": NullPool},
+        skip_compatibility_check=True,
+        skip_table_creation=True,
+    )
 
 
 @contextlib.contextmanager

@@ -9,6 +9,9 @@ from optuna.trial import FrozenTrial
 
 _T = TypeVar("_T")
 
+OptunaStorage = RDBStorage
+"""Optuna's storage, for those who name it without importing Optuna."""
+
 
 class AbstractWriter(abc.ABC):
     """Optuna's storage in the hands of a study's owner; each call is durable when it returns."""

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server, started once for all tests that ask for one."""
+"""A real PostgreSQL server, started once for all tests that ask for one, and our own options."""
 
 import contextlib
 import os
@@ -18,6 +18,13 @@ import pytest
 
 PASSWORD = "Zq7%vX/9@k " + secrets.token_hex(6)
 """Unique, with every kind of character that a URL writes in another way."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds what renews the tables in tests/mnist_hpo/golden."""
+    parser.addoption(
+        "--renew-golden", action="store_true", help="write the golden tables anew, then read them"
+    )
 
 
 class Server:

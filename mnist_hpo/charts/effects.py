@@ -79,29 +79,37 @@ def _draw_point(drawing: Drawing, own: EffectPoint, x: float, y: Accuracy) -> No
     )  # fmt: skip
 
 
-def importance_chart(shares: Sequence[tuple[str, float, int]], *, width: float) -> Drawing:
-    """Draws a bar a hyperparameter.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What a hyperparameter has of all the importance."""
 
-    Args:
-        shares: Name, importance (all of them sum to 1) and number of trials, largest first.
-        width: In pixels.
-    """
+    name: str
+    share: float
+    trials: int
+    is_beyond_chance: bool
+
+
+def importance_chart(shares: Sequence[Share], *, width: float) -> Drawing:
+    """Draws a bar a hyperparameter, the largest first; hollow ones may be chance."""
     row = 22.0
+    ranked = sorted(shares, key=lambda own: -own.share)
     drawing = Drawing(
         width,
-        row * len(shares) + 12,
+        row * len(ranked) + 12,
         title="Importance of the hyperparameters: "
-        + ", ".join(f"{name} {share:.2f}" for name, share, _ in shares[:3]),
+        + ", ".join(f"{own.name} {own.share:.2f}" for own in ranked[:3]),
     )
     left, right = 120.0, width - 96
-    largest = max((share for _, share, _ in shares), default=1.0) or 1.0
-    for place, (name, share, count) in enumerate(shares):
+    largest = max((own.share for own in ranked), default=1.0) or 1.0
+    for place, own in enumerate(ranked):
         y = 6 + row * place
-        drawing.text(left - 8, y + 14, name, anchor="end")
-        long = share / largest * (right - left)
+        drawing.text(left - 8, y + 14, own.name, anchor="end")
+        long = own.share / largest * (right - left)
         drawing.add(
-            "rect", x=left, y=y + 3, width=max(long, 1), height=row - 8, cls="bar",
-            tip=f"{name}: {share:.3f}, {count} trials",
+            "rect", x=left, y=y + 3, width=max(long, 1), height=row - 8,
+            cls="bar" if own.is_beyond_chance else "hollow",
+            tip=f"{own.name}: {own.share:.3f}, {own.trials} trials"
+            + ("" if own.is_beyond_chance else ", may be chance"),
         )  # fmt: skip
-        drawing.text(left + long + 6, y + 14, f"{share:.2f} (n {count})", cls="small")
+        drawing.text(left + long + 6, y + 14, f"{own.share:.2f} (n {own.trials})", cls="small")
     return drawing

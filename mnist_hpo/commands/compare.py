@@ -11,7 +11,13 @@ from mnist_hpo import console, schema
 from mnist_hpo.contest import Contestant, contestant, paired, unpaired
 from mnist_hpo.contest_table import blocks, names_of
 from mnist_hpo.errors import NoResultError, UserError
-from mnist_hpo.options import color_option, command_line, form_option, where_options
+from mnist_hpo.options import (
+    color_option,
+    command_line,
+    complete_study,
+    form_option,
+    where_options,
+)
 from mnist_hpo.storage import Storage
 from mnist_hpo.studies import find
 from mnist_hpo.tables import Table, to_csv, to_markdown
@@ -21,7 +27,13 @@ _HELP = "mnist-hpo compare STUDY 3 7        or:  mnist-hpo compare STUDY-A STUDY
 
 
 @click.command("compare")
-@click.argument("what", nargs=-1, required=True, metavar="STUDY [N]... [STUDY [N]...]...")
+@click.argument(
+    "what",
+    nargs=-1,
+    required=True,
+    metavar="STUDY [N]... [STUDY [N]...]...",
+    shell_complete=complete_study,
+)
 @click.option("--all", "every", is_flag=True, help="Rows in which all are equal, too.")
 @where_options
 @form_option("json", "csv", "md")

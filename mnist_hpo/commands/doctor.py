@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from mnist_hpo.options import where_options
+from mnist_hpo.options import complete_study, where_options
 from mnist_hpo.storage import Storage
 
 
 @click.command("doctor")
-@click.argument("study", required=False)
+@click.argument("study", required=False, shell_complete=complete_study)
 @where_options
 def command(*, study: str | None, results: Path, storage: Storage | None) -> int:
     """Checks versions, processor, SQLite, disk and the embedded data; with STUDY, its ledger.

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from mnist_hpo.errors import UserError
-from mnist_hpo.options import command_line, where_options
+from mnist_hpo.options import command_line, study_argument, where_options
 from mnist_hpo.storage import Storage
 from mnist_hpo.studies import find
 
@@ -13,7 +13,7 @@ _FORMATS = ("keras", "saved-model", "onnx", "tflite")
 
 
 @click.command("export")
-@click.argument("study")
+@study_argument
 @click.option(
     "--format",
     "form",

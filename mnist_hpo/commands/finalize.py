@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from mnist_hpo.options import color_option, form_option, where_options
+from mnist_hpo.options import color_option, form_option, study_argument, where_options
 from mnist_hpo.storage import Storage
 from mnist_hpo.winner import chosen, finalize, finalized
 
 
 @click.command("finalize")
-@click.argument("study")
+@study_argument
 @click.option(
     "--trial", "number", type=click.IntRange(min=0), metavar="N", help="Another complete trial."
 )

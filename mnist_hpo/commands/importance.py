@@ -10,15 +10,21 @@ import click
 from mnist_hpo import console, schema
 from mnist_hpo.errors import NoResultError
 from mnist_hpo.formats import share_text, whole_text
-from mnist_hpo.options import color_option, command_line, form_option, where_options
-from mnist_hpo.prospects import with_predictions
-from mnist_hpo.ranking import Standing, standings
+from mnist_hpo.options import (
+    color_option,
+    command_line,
+    form_option,
+    study_argument,
+    where_options,
+)
+from mnist_hpo.prospects import values_of, with_predictions
+from mnist_hpo.ranking import standings
 from mnist_hpo.storage import Storage
 from mnist_hpo.studies import find
 from mnist_hpo.tables import Column, Row, Table, to_csv, to_markdown
 from search import reader
 
-if TYPE_CHECKING:  # it imports Optuna
+if TYPE_CHECKING:  # it imports NumPy
     from search.importance import Importance
 
 _BAR = 20
@@ -34,7 +40,7 @@ _COLUMNS = (
 
 
 @click.command("importance")
-@click.argument("study")
+@study_argument
 @where_options
 @form_option("json", "csv", "md")
 @color_option
@@ -45,12 +51,12 @@ def command(
 
     By Optuna's PED-ANOVA, on scores and predicted means.
     """
-    from search.importance import LEAST_TRIALS, MOST_TRIALS, importances  # noqa: PLC0415 - Optuna
+    from search.importance import LEAST_TRIALS, MOST_TRIALS, importances  # noqa: PLC0415 - NumPy
 
     name, ledger = find(results, storage, study)
     history = reader.read(ledger, name).history
     rows = with_predictions(history, standings(history))
-    values = _values(rows)
+    values = values_of(rows)
     found = importances(history, values)
     scores = sum(row.score is not None for row in rows if row.trial.number in values)
     if not found:
@@ -101,17 +107,6 @@ def command(
         ],
         "dim",
     )
-
-
-def _values(rows: Sequence[Standing]) -> dict[int, float]:
-    """Returns what each trial of the space scored, or would most likely score."""
-    values = {}
-    for row in rows:
-        if row.trial.in_space and row.score is not None:
-            values[row.trial.number] = row.score.mean
-        elif row.trial.in_space and row.predicted is not None:
-            values[row.trial.number] = row.predicted.mean
-    return values
 
 
 def _table(found: Sequence["Importance"]) -> Table:

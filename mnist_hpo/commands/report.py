@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from mnist_hpo.errors import StorageError
-from mnist_hpo.options import where_options
+from mnist_hpo.options import study_argument, where_options
 from mnist_hpo.storage import Storage
 from mnist_hpo.studies import find
 
@@ -15,7 +15,7 @@ PAGE = "report.html"
 
 
 @click.command("report")
-@click.argument("study")
+@study_argument
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -27,6 +27,12 @@ PAGE = "report.html"
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
     help="Write the page's pictures there as well: SVG, and PNG with the extra `figures`.",
+)
+@click.option(
+    "--tensorboard",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write the study there as TensorBoard reads it, too: curves and HParams.",
 )
 @click.option(
     "--digit",
@@ -41,6 +47,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     study: str,
     output: Path | None,
     figures: Path | None,
+    tensorboard: Path | None,
     digit: int | None,
     results: Path,
     storage: Storage | None,
@@ -75,6 +82,14 @@ def command(  # noqa: PLR0913 - one parameter an option
 
             for line in write_figures(figures, material, charts, chosen):
                 click.echo(line, err=True)
+        if tensorboard is not None:
+            from mnist_hpo.tensorboard_files import write_events  # noqa: PLC0415 - an extra
+
+            predicted = {
+                row.trial.number: row.predicted.mean for row in material.rows if row.predicted
+            }
+            count = write_events(tensorboard, material.history, predicted)
+            click.echo(f"{count} trials for  tensorboard --logdir {tensorboard}", err=True)
     except OSError as error:
         raise StorageError(
             f"The report cannot be written: {error}.", "--output FILE names another place"

@@ -6,12 +6,18 @@ from pathlib import Path
 import click
 
 from mnist_hpo.commands.search import show_study
-from mnist_hpo.options import minutes_option, show_options, where_options, workers_option
+from mnist_hpo.options import (
+    minutes_option,
+    show_options,
+    study_argument,
+    where_options,
+    workers_option,
+)
 from mnist_hpo.storage import Storage
 
 
 @click.command("resume")
-@click.argument("study")
+@study_argument
 @click.option("--trials", type=click.IntRange(min=1), metavar="N", help="New total of trials.")
 @minutes_option("New total time.")
 @click.option(

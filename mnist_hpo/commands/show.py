@@ -11,7 +11,13 @@ from mnist_hpo.flat import flat_trials
 from mnist_hpo.formats import share_text, whole_text
 from mnist_hpo.leaderboard import SORTS, chosen, common, leaderboard, legend
 from mnist_hpo.news import told_of
-from mnist_hpo.options import color_option, command_line, form_option, where_options
+from mnist_hpo.options import (
+    color_option,
+    command_line,
+    form_option,
+    study_argument,
+    where_options,
+)
 from mnist_hpo.prospects import with_predictions, with_reasons
 from mnist_hpo.qualities import Quality, named, qualities
 from mnist_hpo.ranking import Cost, Standing, cost, standings
@@ -26,7 +32,7 @@ from search.records import Facts, History
 
 
 @click.command("show")
-@click.argument("study")
+@study_argument
 @click.option(
     "--top",
     type=click.IntRange(min=1),

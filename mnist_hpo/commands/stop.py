@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from mnist_hpo.errors import OwnedError, UserError
-from mnist_hpo.options import command_line, where_options
+from mnist_hpo.options import command_line, study_argument, where_options
 from mnist_hpo.storage import Storage
 from mnist_hpo.studies import find
 from search import reader
@@ -18,7 +18,7 @@ _OWNER = re.compile(r"pid (?P<pid>\d+) on (?P<host>\S+)")
 
 
 @click.command("stop")
-@click.argument("study")
+@study_argument
 @click.option("--now", is_flag=True, help="Do not finish the epochs in hand.")
 @where_options
 def command(*, study: str, now: bool, results: Path, storage: Storage | None) -> None:

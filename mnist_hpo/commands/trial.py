@@ -17,7 +17,13 @@ from mnist_hpo.formats import (
     value_text,
     whole_text,
 )
-from mnist_hpo.options import color_option, command_line, form_option, where_options
+from mnist_hpo.options import (
+    color_option,
+    command_line,
+    form_option,
+    study_argument,
+    where_options,
+)
 from mnist_hpo.prospects import told
 from mnist_hpo.ranking import Standing, standings
 from mnist_hpo.sparkline import sparkline, thinned
@@ -35,7 +41,7 @@ _CELL = 9
 
 
 @click.command("trial")
-@click.argument("study")
+@study_argument
 @click.argument("number", type=click.IntRange(min=0), metavar="N")
 @where_options
 @form_option("json", "csv", "md")

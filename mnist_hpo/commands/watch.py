@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mnist_hpo.options import color_option, where_options
+from mnist_hpo.options import color_option, study_argument, where_options
 from mnist_hpo.storage import Storage
 from mnist_hpo.studies import find
 from mnist_hpo.watching import followed
@@ -16,7 +16,7 @@ _SECONDS = 2.0
 
 
 @click.command("watch")
-@click.argument("study")
+@study_argument
 @click.option(
     "--every",
     type=click.FloatRange(0.5, 3600),

@@ -2,9 +2,10 @@
 
 from mnist_hpo.charts.effects import Effect, EffectPoint
 from mnist_hpo.formats import predicted_text, score_text, value_text
-from mnist_hpo.importances import LEAST_TRIALS, judged, value_of
+from mnist_hpo.prospects import value_of, values_of
 from mnist_hpo.ranking import Standing
 from mnist_hpo.report.material import Material
+from search.importance import LEAST_TRIALS, Importance
 from spaces.space import Choice, Dimension, Value
 
 _MOST_STEPS = 8
@@ -12,25 +13,26 @@ _MOST_STEPS = 8
 
 
 def effects(material: Material) -> tuple[Effect, ...]:
-    """Returns the hyperparameters that at least 30 trials had, the most important first."""
-    rows = judged(material.rows)
-    found = [_effect(material.facts.space[name], rows) for name in material.importances]
+    """Returns the hyperparameters that at least 30 trials had, the surest first."""
+    rows = _judged(material)
+    found = [_effect(material.facts.space[own.name], rows) for own in weighed(material)]
     return tuple(own for own in found if len(own.points) >= LEAST_TRIALS and _varies(own))
 
 
-def weighed(material: Material) -> tuple[tuple[str, float, int], ...]:
-    """Returns name, importance and trials of what at least 30 trials had."""
-    rows = judged(material.rows)
-    counted = (
-        (name, share, sum(name in row.trial.config for row in rows))
-        for name, share in material.importances.items()
-    )
-    return tuple(own for own in counted if own[2] >= LEAST_TRIALS)
+def weighed(material: Material) -> tuple[Importance, ...]:
+    """Returns the importances of what at least 30 trials had."""
+    return tuple(own for own in material.importances if own.trials >= LEAST_TRIALS)
+
+
+def _judged(material: Material) -> tuple[Standing, ...]:
+    """Returns the trials that tell something of the space: points of it with a value."""
+    values = values_of(material.rows)
+    return tuple(row for row in material.rows if row.trial.number in values)
 
 
 def untold(material: Material) -> tuple[str, ...]:
     """Returns the hyperparameters that too few trials had to say anything, with their counts."""
-    rows = judged(material.rows)
+    rows = _judged(material)
     counts = {
         dimension.name: sum(dimension.name in row.trial.config for row in rows)
         for dimension in material.facts.space.dimensions

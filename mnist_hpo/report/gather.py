@@ -1,15 +1,15 @@
 """Reads what a page shows. Never writes, never opens a test set."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from mnist_hpo.errors import StorageError
 from mnist_hpo.evidence import read_evidence
-from mnist_hpo.prospects import with_predictions, with_reasons
-from mnist_hpo.ranking import Standing, standings
+from mnist_hpo.prospects import values_of, with_predictions, with_reasons
+from mnist_hpo.ranking import standings
 from mnist_hpo.report.material import FinalMaterial, Material, result_of, shown_look
 from mnist_hpo.winner import model_path
 from search.environment import current_environment
+from search.importance import importances
 from search.reader import Snapshot
 from search.records import History
 
@@ -22,18 +22,10 @@ def gather(snapshot: Snapshot, folder: Path) -> Material:
     return Material(
         snapshot=snapshot,
         rows=rows,
-        importances=_importances(rows, history),
+        importances=importances(history, values_of(rows)),
         final=_final(history, folder),
         versions=current_environment(),
     )
-
-
-def _importances(rows: Sequence[Standing], history: History) -> dict[str, float]:
-    if not any(row.trial.fold_epochs for row in rows):
-        return {}
-    from mnist_hpo.importances import importances  # noqa: PLC0415 - Optuna, most of a second
-
-    return dict(importances(rows, history.facts.space))
 
 
 def _final(history: History, folder: Path) -> FinalMaterial | None:

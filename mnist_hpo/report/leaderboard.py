@@ -12,7 +12,7 @@ from mnist_hpo.formats import (
     score_text,
     whole_text,
 )
-from mnist_hpo.importances import value_of
+from mnist_hpo.prospects import value_of
 from mnist_hpo.ranking import Standing
 from mnist_hpo.report.material import Material
 from spaces.documented import DOCUMENTED, DocumentedModel

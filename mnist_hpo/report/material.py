@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnist_hpo.data.records import Pixels
 from mnist_hpo.evidence import Evidence, Maps
@@ -10,6 +10,9 @@ from mnist_hpo.ranking import Standing
 from mnist_hpo.statistics import TestResult
 from search.reader import Snapshot
 from search.records import Facts, History, Opening, Trial
+
+if TYPE_CHECKING:
+    from search.importance import Importance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +35,9 @@ class Material:
     rows: tuple[Standing, ...]
     """With predictions and reasons: complete, unfinished, failed."""
 
-    importances: Mapping[str, float]
+    importances: "tuple[Importance, ...]"
+    """The surest first; nothing where too few trials tell."""
+
     final: FinalMaterial | None
     versions: Mapping[str, str]
     """Of the process that writes the page."""

@@ -17,7 +17,7 @@ from mnist_hpo.charts.digits import Digit, data_uri
 from mnist_hpo.charts.theme import DARK, LIGHT, page_chart_style, variables
 from mnist_hpo.evidence import Evidence
 from mnist_hpo.formats import whole_text
-from mnist_hpo.importances import LEAST_TRIALS, judged
+from mnist_hpo.prospects import values_of
 from mnist_hpo.report import digits
 from mnist_hpo.report.effects import untold
 from mnist_hpo.report.leaderboard import documented_table, fold_table, leaderboard, ways
@@ -32,6 +32,7 @@ from mnist_hpo.report.provenance import (
 )
 from mnist_hpo.report.summary import headline, summary
 from mnist_hpo.reproducing import commands
+from search.importance import LEAST_TRIALS
 
 SECTIONS = (
     ("summary", "Summary"),
@@ -125,7 +126,7 @@ def _context(material: Material, charts: Sequence[Picture]) -> dict[str, Any]:
                 "history", "importance", "effects", "race", "folds", "test", "network",
             )
         },
-        "judged": len(judged(material.rows)),
+        "judged": len(values_of(material.rows)),
         "least": LEAST_TRIALS,
         "untold": untold(material),
         "ways": ways(material),

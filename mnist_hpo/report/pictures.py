@@ -6,13 +6,13 @@ from typing import Literal
 
 from mnist_hpo.charts.confusion import confusion_chart
 from mnist_hpo.charts.curves import curve_chart
-from mnist_hpo.charts.effects import effect_chart, importance_chart
+from mnist_hpo.charts.effects import Share, effect_chart, importance_chart
 from mnist_hpo.charts.folds import FoldRow, fold_chart
 from mnist_hpo.charts.history import Mark, history_chart
 from mnist_hpo.charts.race import Lane, race_chart
 from mnist_hpo.charts.svg import Drawing
 from mnist_hpo.formats import place_text, predicted_text, score_text
-from mnist_hpo.importances import value_of
+from mnist_hpo.prospects import value_of
 from mnist_hpo.ranking import Standing
 from mnist_hpo.report.effects import effects, weighed
 from mnist_hpo.report.material import Material
@@ -141,7 +141,15 @@ def _curves(row: Standing) -> Iterator[Picture]:
 def _parameters(material: Material) -> Iterator[Picture]:
     if not material.importances:
         return
-    shares = weighed(material)
+    shares = [
+        Share(
+            name=own.name,
+            share=own.share,
+            trials=own.trials,
+            is_beyond_chance=own.is_beyond_chance,
+        )
+        for own in weighed(material)
+    ]
     yield _both("importance", "importance", lambda width: importance_chart(shares, width=width))
     for effect in effects(material):
         yield Picture(

@@ -94,6 +94,12 @@ def test_a_table_without_rows_is_its_header() -> None:
         ("abcdefgh", 3, ["abc", "def", "gh"]),
         ("a  b", 80, ["a  b"]),
         ("数字数字", 5, ["数字", "数字"]),
+        ("of 1 550 fold-epochs", 6, ["of", "1 550", "fold-e", "pochs"]),
+        ("score 0.9617 ± 0.0055 of", 20, ["score", "0.9617 ± 0.0055 of"]),
+        ("score 0.9617 +- 0.0055", 17, ["score", "0.9617 +- 0.0055"]),
+        ("saved (85 %) so", 10, ["saved", "(85 %) so"]),
+        ("reached 10: 7", 11, ["reached", "10: 7"]),
+        ("5 folds 3 epochs", 7, ["5 folds", "3", "epochs"]),
         ("", 5, [""]),
     ],
 )

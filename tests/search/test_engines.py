@@ -124,6 +124,12 @@ def test_an_engine_keeps_its_contract(engine: AbstractEngine) -> None:
     engine.submit(task(start=1, stop=2, checkpoint=first.trained.checkpoint))
     assert isinstance(outcome_of(engine), Done)
 
+    # A large one does so without a word: a warning would be an error here.
+    engine.submit(task(start=1, stop=2, checkpoint=bytes(11 * 2**20)))
+    wrong = outcome_of(engine)
+    assert isinstance(wrong, Failed)
+    assert "checkpoint of another job" in wrong.message
+
     # An exception is an outcome, with its traceback as text.
     engine.submit(task(trial=9))
     failed = outcome_of(engine)
