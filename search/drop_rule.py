@@ -19,6 +19,16 @@ _PRIOR_FREEDOM = 4.0
 """Degrees of freedom that the binomial spread of a paired difference is worth."""
 
 
+def tie_at(best: float, images: int) -> float:
+    """Returns the noise floor: one paired standard error over all images.
+
+    Args:
+        best: Accuracy of the better model.
+        images: Of the whole cross-validation.
+    """
+    return math.sqrt(_SHARE_OF_ERRORS * max(1 - best, 1 / images) / images)
+
+
 @final
 class DropRule:
     """Compares trials with the incumbent on the folds that both have.
@@ -41,10 +51,8 @@ class DropRule:
         self._alpha = alpha
         score = best.score(self._epochs)
         assert score is not None  # noqa: S101 - the incumbent is complete
+        self.tie = tie_at(score.mean, history.facts.images)
         wrong = max(1 - score.mean, 1 / history.facts.images)
-        self.tie = math.sqrt(_SHARE_OF_ERRORS * wrong / history.facts.images)
-        """The noise floor: one paired standard error over all images."""
-
         self._spread = self._learned(history, _PAIRED_NOISE * wrong / fold_images(history))
 
     def _learned(self, history: History, guess: float) -> float:

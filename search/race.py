@@ -2,6 +2,7 @@
 
     rungs    every trial trains to the first rung on its cohort's fold; the best of those that
              reached a rung go on to the next, from their checkpoints (ASHA)
+    calls    before the end, whoever waits at a rung and may still win goes on after all
     folds    trials with one whole fold race for the incumbent's place: the most promising one
              trains its next missing fold, the hopeless ones are stopped
     cohort   so many trials share the first fold and the moment when their fold race opens
@@ -17,9 +18,11 @@ References:
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import final
 
 from search.drop_rule import DropRule
+from search.last_call import chance_to_win
 from search.per_trial import PerTrial
 from search.policy import AbstractPolicy, Action, Allowance, Judge, Propose, Wait, going_on
 from search.prediction import Prediction, Predictor
@@ -118,6 +121,7 @@ class _Race:
         closing = not self._may_propose or self._is_settled()
         if closing:
             yield from self._promotions(closing=True)
+            yield from self._last_calls()
         cohorts = len(self._history.trials) // self._options.cohort
         raced = self._history.trials if closing else self._cohorts(cohorts)
         yield from self._fold_race(raced, closing=closing)
@@ -155,7 +159,7 @@ class _Race:
             fold = self._rungs.first_fold(trial)
             epoch = len(trial.curves[fold].epochs)
             if epoch not in self._rungs.epochs_of and (trial.number, fold) not in self._busy:
-                yield going_on(trial, fold, next(r for r in self._rungs.epochs_of if r > epoch))
+                yield going_on(trial, fold, self._rungs.after(trial))
         for trial in self._open:  # folds after the first are not raced by epochs: finish them
             for fold, curve in enumerate(trial.curves):
                 begun = 0 < len(curve) < self._epochs and fold != self._rungs.first_fold(trial)
@@ -178,6 +182,31 @@ class _Race:
             for first in self._rungs.pools:
                 for trial in self._rungs.promoted(first, index, closing=closing):
                     yield going_on(trial, first, self._rungs.epochs_of[index + 1])
+
+    def _last_calls(self) -> Iterator[Action]:
+        """Yields the next rung of trials that wait and may still win, the likeliest first."""
+        chances = {
+            trial.number: self._chance_to_win(trial)
+            for trial in self._open
+            if self._rungs.waits(trial)
+        }
+        for number in sorted(chances, key=lambda number: (-chances[number], number)):
+            if chances[number] > self._options.last_call:
+                trial = self._history.trials[number]
+                yield going_on(trial, self._rungs.first_fold(trial), self._rungs.after(trial))
+
+    def _chance_to_win(self, trial: Trial) -> float:
+        """Returns a trial's chance to beat the best that has a whole fold; without one, 0."""
+        if self._best_whole is None:
+            return 0.0
+        images = self._history.facts.images
+        return chance_to_win(self._means()[trial.number], self._best_whole, images)
+
+    @cached_property
+    def _best_whole(self) -> float | None:
+        """The best prospect, or score, of the trials with a whole fold."""
+        whole = (t for t in self._history.trials if t.verdict is None and self._is_whole(t))
+        return max(map(self._mean, whole), default=None)
 
     # Folds
 
@@ -269,7 +298,10 @@ class _Race:
 
     def standing(self, trial: Trial) -> str | None:
         """Says why a trial waits; None: it does not."""
-        return self._rungs.standing(trial)
+        reason = self._rungs.standing(trial)
+        if reason is None or not (self._history.is_done and self._rungs.waits(trial)):
+            return reason
+        return f"{reason}; its chance to win is {self._chance_to_win(trial):.3f}"
 
     # Small facts
 

@@ -17,6 +17,10 @@ class RaceOptions:
     factors: tuple[float, ...] = (2.0, 2.0, 1.5)
     """At each rung one trial in so many is promoted; the last holds for further rungs."""
 
+    latecomers: float = 1 / 3
+    """Share of a rung's places whose trials go on though others took all places before they came:
+    0, nobody does; 1, all do (ASHA's rule)."""
+
     rank: Literal["model", "early"] = "early"
     """Rungs compare predicted means, or what was measured at the rung."""
 
@@ -35,6 +39,9 @@ class RaceOptions:
     alpha: float = 0.2
     """Chance to stop a trial that would win by more than a tie, over all looks at it."""
 
+    last_call: float = 0.1
+    """When a race would end, whoever waits at a rung with a larger chance to win goes on."""
+
     settled: float = 0.05
     """The search stops when the chance of a next trial to win is below this."""
 
@@ -45,6 +52,10 @@ class RaceOptions:
     def __post_init__(self) -> None:
         if not self.factors or not all(factor > 1 for factor in self.factors):
             raise StudyError(f"A race promotes one trial in `factors` > 1, got {self.factors}.")
+        if not 0 <= self.latecomers <= 1:
+            raise StudyError(f"`latecomers` is a share from 0 to 1, got {self.latecomers}.")
+        if not 0 <= self.last_call <= 1:
+            raise StudyError(f"`last_call` is a chance from 0 to 1, got {self.last_call}.")
         if self.cohort < 1 or not 0 < self.alpha < 1:
             raise StudyError(
                 "A race has a `cohort` of at least 1 and an `alpha` between 0 and 1, got "

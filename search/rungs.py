@@ -53,14 +53,19 @@ class Rungs:
         return trial.number // self._options.cohort % self._folds
 
     def promoted(self, first: int, index: int, *, closing: bool) -> list[Trial]:
-        """Returns the best of those that reached a rung, one in `factor`, best first."""
+        """Returns the best of those that reached a rung, one in `factor`, best first.
+
+        Whoever has left keeps its place, so all may be taken when a good trial comes late. It
+        goes on all the same if it ranks among the first of the places (`latecomers`).
+        """
         ranked = self._ranked(first, index)
-        least = 1 if closing else 0
-        places = max(least, int(len(ranked) / self._factor(index)))
-        gone = sum(self._has_left(trial, index) for trial in ranked)
-        chosen = [t for t in ranked[:places] if not self._has_left(t, index)][
-            : max(places - gone, 0)
-        ]
+        share = len(ranked) / self._factor(index)
+        places, ahead = max(int(share), int(closing)), int(share * self._options.latecomers)
+        free = places - sum(self._has_left(trial, index) for trial in ranked)
+        chosen: list[Trial] = []
+        for place, trial in enumerate(ranked[:places]):
+            if not self._has_left(trial, index) and (len(chosen) < free or place < ahead):
+                chosen.append(trial)
         if self._options.guard and index == 0:
             strata: dict[str, list[Trial]] = {}
             for trial in ranked:
@@ -71,6 +76,21 @@ class Rungs:
                 if len(kind) >= self._factor(index) and not left and kind[0] not in chosen:
                     chosen.append(kind[0])
         return chosen
+
+    def waits(self, trial: Trial) -> bool:
+        """Says whether a trial stands at a rung below the last and has nothing to do there."""
+        fold = self.first_fold(trial)
+        epoch = len(trial.curves[fold])
+        return (
+            epoch in self.epochs_of[:-1]
+            and not trial.is_final(self._epochs)
+            and (trial.number, fold) not in self._busy
+        )
+
+    def after(self, trial: Trial) -> int:
+        """Returns the epochs of the next rung of a trial on its first fold."""
+        epoch = len(trial.curves[self.first_fold(trial)])
+        return next(rung for rung in self.epochs_of if rung > epoch)
 
     def _has_left(self, trial: Trial, index: int) -> bool:
         """Says whether a trial has gone on from a rung, is going on, or never may."""

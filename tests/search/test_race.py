@@ -40,11 +40,13 @@ def race(**changes: Any) -> RacePolicy:
     """Returns a race by accuracy at the rungs 1, 2, 4 that never settles, with changes."""
     plain: dict[str, Any] = {
         "factors": (2.0,),
+        "latecomers": 0.0,
         "rank": "early",
         "measure": "accuracy",
         "cohort": 1000,
         "guard": False,
         "alpha": 0.05,
+        "last_call": 1.0,
         "settled": 1e-9,
     }
     return RacePolicy(RaceOptions(**{**plain, **changes}))
@@ -89,6 +91,25 @@ def test_one_trial_in_so_many_is_promoted(reached: int, factor: float, promoted:
     best_first = [Job(trial=n, fold=0, start=1, stop=2) for n in reversed(range(reached))]
     assert jobs == best_first[:promoted]
     assert policy.next(past, frozenset(jobs), ALL) == Propose()
+
+
+@pytest.mark.parametrize(
+    ("latecomers", "promoted"),
+    [(0.0, []), (1 / 3, [11, 10]), (0.5, [11, 10, 9]), (1.0, [11, 10, 9, 8])],
+)
+def test_who_comes_late_goes_on_among_the_first_places_only(
+    latecomers: float, promoted: list[int]
+) -> None:
+    """Six of twelve may go on, and six went before the best four came."""
+    study, policy = facts(), race(latecomers=latecomers)
+    gone = [trial(n, study, [[0.5 + 0.01 * n, 0.1]]) for n in range(6)]
+    waiting = [trial(n, study, [[0.3]]) for n in (6, 7)]
+    late = [trial(n, study, [[0.6 + 0.01 * n]]) for n in range(8, 12)]
+
+    jobs = given_out(policy, history(study, *gone, *waiting, *late))
+
+    first_rung = [job.trial for job in jobs if job.start == 1]
+    assert first_rung == promoted
 
 
 def test_each_rung_has_its_factor_and_the_last_holds_for_the_rest() -> None:
@@ -748,6 +769,12 @@ def test_the_reason_shows_what_was_compared(changes: dict[str, Any], words: str)
         ({"factors": ()}, "`factors` > 1"),
         ({"factors": (2.0, 1.0)}, "`factors` > 1"),
         ({"factors": (math.nan,)}, "`factors` > 1"),
+        ({"latecomers": -0.1}, "a share from 0 to 1"),
+        ({"latecomers": 1.1}, "a share from 0 to 1"),
+        ({"latecomers": math.nan}, "a share from 0 to 1"),
+        ({"last_call": -0.1}, "a chance from 0 to 1"),
+        ({"last_call": 1.1}, "a chance from 0 to 1"),
+        ({"last_call": math.nan}, "a chance from 0 to 1"),
         ({"cohort": 0}, "at least 1"),
         ({"alpha": 0.0}, "between 0 and 1"),
         ({"alpha": math.nan}, "between 0 and 1"),
@@ -824,12 +851,14 @@ def races(draw: st.DrawFn) -> RaceOptions:
     return RaceOptions(
         rungs=tuple(sorted(draw(st.sets(st.integers(1, 6), min_size=1, max_size=3)))),
         factors=tuple(draw(st.lists(st.sampled_from([1.2, 1.5, 2.0, 3.0, 9.0]), min_size=1))),
+        latecomers=draw(st.sampled_from([0.0, 1 / 3, 1.0])),
         rank=draw(st.sampled_from(["model", "early"])),
         measure=draw(st.sampled_from(["loss", "accuracy"])),
         cohort=draw(st.integers(1, 12)),
         rotate=draw(st.booleans()),
         guard=draw(st.booleans()),
         alpha=draw(st.sampled_from([0.01, 0.05, 0.5])),
+        last_call=draw(st.sampled_from([0.0, 0.1, 1.0])),
         settled=draw(st.sampled_from([0.01, 0.05, 0.3])),
     )
 
@@ -884,7 +913,8 @@ def test_any_race_ends_as_it_has_to(  # noqa: PLR0913 - one argument for each th
             assert own.verdict.reason
         elif score is None:
             assert policy.standing(past, own)
-    if not options.guard and not options.rotate:
+    by_places = not options.latecomers and options.last_call == 1
+    if not options.guard and not options.rotate and by_places:
         _assert_quotas(options, [t for t in past.trials if t.number not in broken], epochs)
 
 
