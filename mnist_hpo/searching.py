@@ -122,21 +122,22 @@ def search(  # noqa: PLR0913 - the parts of one search, chosen by its two comman
         max_failures=max_failures,
         asked=asked,
     )
-    reason = None
-    with (
-        contextlib.closing(ledger),
-        contextlib.closing(engine),
-        view,
-        handled(driver.stop, view.tell) as interruptions,
-    ):
-        try:
+    reason = code = None
+    try:
+        with (
+            contextlib.closing(ledger),
+            contextlib.closing(engine),
+            view,
+            handled(driver.stop, view.tell) as interruptions,
+        ):
             engine.start(LazyTrainer(catalogue=catalogue, data=data, facts=facts))
             reason = driver.run()
-        except StopNow:
-            pass
+            code = interruptions.exit_code
+    except StopNow as stopped:
+        code = stopped.exit_code
     if reason is None:
         view.interrupted(ledger.history)
-        return interruptions.exit_code or 130
+        return code or 130
     if ledger.history.incumbent is None:
         raise NoResultError(
             f"Study {facts.study!r} is done ({reason}), and no trial is complete.",

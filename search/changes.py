@@ -61,9 +61,9 @@ def started(history: History, job: Job) -> History:
 
 
 def released(history: History, job: Job) -> History:
-    """Takes an attempt at a job back."""
-    _, count = history.trials[job.trial].attempts[job.fold]
-    return _attempted(history, job, max(count - 1, 0))
+    """Takes an attempt at a job back, if one was counted."""
+    epoch, count = history.trials[job.trial].attempts[job.fold]
+    return _attempted(history, job, max(count - 1, 0) if epoch == job.start else 0)
 
 
 def _attempted(history: History, job: Job, count: int) -> History:

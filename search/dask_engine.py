@@ -25,6 +25,9 @@ _WORKER_ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 
+_DRIVERS_OWN = (signal.SIGINT, signal.SIGHUP)
+"""Ctrl-C and a closed terminal reach the whole process group; the driver alone decides."""
+
 _CONFIG = {
     # Our ledger counts attempts; the scheduler need not try a deadly job on every worker first.
     "distributed.scheduler.allowed-failures": 0,
@@ -55,8 +58,8 @@ class _TrainerPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed is unty
 
     def setup(self, worker: Worker) -> None:
         del worker
-        # Ctrl-C reaches the whole process group; the driver alone decides what it means.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in _DRIVERS_OWN:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _work(task: Task) -> Outcome:
@@ -82,7 +85,8 @@ class DaskEngine(AbstractEngine):
 
     def start(self, trainer: AbstractTrainer) -> None:
         with dask.config.set(_CONFIG):
-            before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # children inherit it
+            # Children inherit it.
+            before = {number: signal.signal(number, signal.SIG_IGN) for number in _DRIVERS_OWN}
             try:
                 self._cluster = LocalCluster(
                     n_workers=self._count,
@@ -100,7 +104,8 @@ class DaskEngine(AbstractEngine):
                 self._client.wait_for_workers(self._count)
                 self._client.register_plugin(_TrainerPlugin(trainer))
             finally:
-                signal.signal(signal.SIGINT, before)
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
     def free(self) -> int:
         # While a killed worker is being restarted, a task for it would queue behind another's

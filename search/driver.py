@@ -171,8 +171,8 @@ class Driver:
             checkpoint = self._checkpoints.read(path, newest.checkpoint)
             if checkpoint is None:
                 start = 0  # its file is gone: train the fold again, and compare
-        self._ledger.start(job)
         self._running[job.lane] = job
+        self._ledger.start(job)
         self._redone[job.lane] = job.start - start
         self._engine.submit(
             Task(
@@ -185,9 +185,15 @@ class Driver:
         self._listen(events.JobStarted(self._history, job))
 
     def _take(self, outcome: Outcome) -> None:
-        job = self._running.pop(outcome.job.lane)
-        if self._history.trials[job.trial].verdict is not None:
-            return  # another fold of the trial failed while this one was in flight
+        job = self._running[outcome.job.lane]
+        if self._history.trials[job.trial].verdict is None:
+            self._settle(job, outcome)
+        # Else another fold of the trial failed while this one was in flight. Not before now: a
+        # signal or an error on the way takes the attempt back, which nobody is to blame for.
+        del self._running[job.lane]
+
+    def _settle(self, job: Job, outcome: Outcome) -> None:
+        """Commits what became of a job."""
         match outcome:
             case Done(_, trained):
                 self._commit(job, trained)

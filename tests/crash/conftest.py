@@ -13,6 +13,9 @@ sys.path.append(str(Path(__file__).parent))
 
 from herd import Herd
 
+from search import reader
+from search.records import History
+
 
 @pytest.fixture(scope="session")
 def herd() -> Iterator[Herd]:
@@ -54,3 +57,13 @@ def search_words(dataset: Path) -> tuple[str, ...]:
         *("--epochs", "2", "--folds", "2", "--policy", "full", "--sampler", "random"),
         *("--baselines", "none", "--workers", "1", "--quiet"),
     )
+
+
+@pytest.fixture(scope="session")
+def whole(
+    herd: Herd, search_words: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> History:
+    """The study of that search, when it meets no trouble."""
+    results = tmp_path_factory.mktemp("whole")
+    assert herd.one(cli=[*search_words, "--results", str(results)]).ended
+    return reader.read(results / "demo" / "study.db", "demo").history

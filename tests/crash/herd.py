@@ -34,6 +34,8 @@ class Ran:
     code: int | None
     out: str
     err: str
+    seconds: float | None
+    """From the last signal to the end; None: it was sent none."""
 
     @property
     def ended(self) -> bool:

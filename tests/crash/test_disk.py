@@ -16,16 +16,6 @@ from search.records import History
 FAULTS = Path(__file__).with_name("faults.c")
 
 
-@pytest.fixture(scope="session")
-def whole(
-    herd: Herd, search_words: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
-) -> History:
-    """The study that met no trouble."""
-    folder = tmp_path_factory.mktemp("whole")
-    assert herd.one(cli=[*search_words, "--results", str(folder)]).ended
-    return reader.read(folder / "demo" / "study.db", "demo").history
-
-
 def check_told(ran: Ran) -> None:
     """Checks that a process ended as storage trouble ends one."""
     assert ran.code == 3, (ran.code, ran.err)

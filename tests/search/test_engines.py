@@ -330,8 +330,8 @@ def test_with_every_worker_dead_a_task_waits_for_the_first_to_come_back() -> Non
 
 
 @pytest.mark.slow
-def test_an_interrupt_from_the_keyboard_does_not_end_workers() -> None:
-    """Ctrl-C reaches the whole process group; the driver alone decides what it means."""
+def test_what_a_terminal_sends_does_not_end_workers() -> None:
+    """Ctrl-C and hanging up reach the whole process group; the driver alone decides."""
     engine = DaskEngine(2)
     engine.start(ScriptedTrainer(seconds=0.5))
     before = pids(engine)
@@ -339,6 +339,7 @@ def test_an_interrupt_from_the_keyboard_does_not_end_workers() -> None:
     engine.submit(task(stop=2))
     for pid in before.values():
         os.kill(pid, signal.SIGINT)
+        os.kill(pid, signal.SIGHUP)
     outcome = outcome_of(engine)
     after = pids(engine)
     engine.close()
