@@ -31,6 +31,9 @@ _DRIVERS_OWN = (signal.SIGINT, signal.SIGHUP)
 _CONFIG = {
     # Our ledger counts attempts; the scheduler need not try a deadly job on every worker first.
     "distributed.scheduler.allowed-failures": 0,
+    # It compares times of day: a clock set forward by five minutes would end every worker. Whoever
+    # hangs is the driver's to notice.
+    "distributed.scheduler.worker-ttl": None,
     # Training needs what it needs: pausing or killing at a share of memory only hides it.
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,

@@ -8,53 +8,20 @@ import pty
 import select
 import shlex
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from herd import ROOT, Herd, Watch, timeless
+from herd import PATIENCE, Herd, Watch, timeless
 
 from search.errors import SearchError
 from search.records import History
 
 pytestmark = pytest.mark.slow
 
-PROGRAM = Path(__file__).with_name("program.py")
-PATIENCE = 240.0
-"""Seconds to wait for what takes two: the machine may have other things to do."""
-
 Start = Callable[..., subprocess.Popen[bytes]]
-
-
-@pytest.fixture
-def start(search_words: tuple[str, ...], memory: Path) -> Iterator[Start]:
-    """Starts the search that `whole` is, all but `--quiet`; no process is left behind."""
-    words = [word for word in search_words if word != "--quiet"]
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start(
-        *more: str, streams: str = "", seconds: float = 0.3, **own: Any
-    ) -> subprocess.Popen[bytes]:
-        hidden = ("CI", "MNIST_HPO_STORAGE")
-        environment = {name: value for name, value in os.environ.items() if name not in hidden}
-        environment |= {"PYTHONPATH": str(ROOT), "EPOCH_SECONDS": str(seconds), "TERM": "xterm"}
-        program = [sys.executable, str(PROGRAM), *words, *more, "--results", str(memory)]
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$@" {streams}', "sh", *program],
-            env=environment,
-            **{"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, **own},
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
 
 
 def wait_for_epoch(process: subprocess.Popen[bytes], results: Path) -> None:
