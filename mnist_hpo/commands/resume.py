@@ -59,6 +59,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     no_progress: bool,
     color: str,
     max_failures: int,
+    job_minutes: float,
 ) -> int:
     """Goes on with a study: nothing that was finished is trained again.
 
@@ -66,7 +67,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     """
     # Imported here: `resume --help` waits for none of it.
     from mnist_hpo.development import development_for  # noqa: PLC0415
-    from mnist_hpo.searching import search  # noqa: PLC0415
+    from mnist_hpo.searching import Effort, search  # noqa: PLC0415
     from mnist_hpo.standing import larger_budget  # noqa: PLC0415
     from mnist_hpo.studies import find  # noqa: PLC0415
     from mnist_hpo.views import view_for  # noqa: PLC0415
@@ -107,8 +108,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         catalogue.with_space(space),
         data,
         folder=results / name,
-        workers=workers,
-        max_failures=max_failures,
+        effort=Effort(workers=workers, max_failures=max_failures, job_minutes=job_minutes),
         view=view,
     )
     if code == 0 and not as_json:

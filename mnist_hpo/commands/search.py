@@ -178,6 +178,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     no_progress: bool,
     color: str,
     max_failures: int,
+    job_minutes: float,
     **chosen: int | str,
 ) -> int:
     """Starts a study: searches for the CNN with the best stratified k-fold accuracy.
@@ -189,7 +190,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     from mnist_hpo.data.sources import default_study_name  # noqa: PLC0415
     from mnist_hpo.development import development_for  # noqa: PLC0415
     from mnist_hpo.planning import dry_run_lines  # noqa: PLC0415
-    from mnist_hpo.searching import invited, search  # noqa: PLC0415
+    from mnist_hpo.searching import Effort, invited, search  # noqa: PLC0415
     from mnist_hpo.studies import checked_name, ledger_place  # noqa: PLC0415
     from mnist_hpo.views import view_for  # noqa: PLC0415
     from search import reader  # noqa: PLC0415
@@ -237,8 +238,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         catalogue,
         data,
         folder=results / name,
-        workers=workers,
-        max_failures=max_failures,
+        effort=Effort(workers=workers, max_failures=max_failures, job_minutes=job_minutes),
         view=view,
     )
     if code == 0 and not as_json:
