@@ -128,6 +128,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Of our small matrices a second thread only waits for the first: a hundred times the time on a
     # busy machine. One thread adds in one order, too, whatever the number of cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Read once, when TensorFlow is imported: its native code would write over the view.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     streams.fill_gaps()
     code = _run(arguments)
     streams.settle(sys.stderr)

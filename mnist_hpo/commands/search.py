@@ -151,6 +151,14 @@ def _pairs(
     show_default=True,
     help="mixed_bfloat16 computes in half the bits, where the processor has them.",
 )
+@click.option(
+    "--retries",
+    type=click.IntRange(0, 10),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="How often a fold that failed is tried again, with other seeds, before its trial fails.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, time a few models, stop.")
 @where_options
 @show_options
