@@ -14,6 +14,8 @@ from typing import Any, cast
 
 import click
 
+from mnist_hpo import streams
+
 PROGRAM = "mnist-hpo"
 
 _BUG = 70
@@ -121,16 +123,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 done, 1 no usable result, 2 wrong input, 3 storage, 4 owned by another
-        process, 5 another environment, 70 a bug, 130 Ctrl-C.
+        process, 5 another environment, 70 a bug, 129 SIGHUP, 130 Ctrl-C, 143 SIGTERM.
     """
     # Of our small matrices a second thread only waits for the first: a hundred times the time on a
     # busy machine. One thread adds in one order, too, whatever the number of cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Read once, when TensorFlow is imported: its native code would write over the view.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    streams.fill_gaps()
+    code = _run(arguments)
+    streams.settle(sys.stderr)
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         code: Any = cli.main(arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
-        _silence()
+        streams.lead_nowhere(sys.stdout)
         return 1
     except (click.Abort, KeyboardInterrupt):
         return _INTERRUPTED
@@ -147,16 +158,17 @@ def _report(error: Exception) -> int:
 
     exit_ = explain(error)
     trace = redacted("".join(traceback.format_exception(error)))
-    if os.environ.get("MNIST_HPO_DEBUG"):
-        click.echo(trace, nl=False, err=True)
+    lines = [trace.rstrip("\n")] if os.environ.get("MNIST_HPO_DEBUG") else []
     if exit_ is None:
         message = printable(f"{type(error).__name__}: {error}")
-        click.echo(f"error: a bug in {PROGRAM}: {message}", err=True)
-        click.echo(f"help:  please report it, with {_crash_log(trace)}", err=True)
-        return _BUG
-    click.echo(f"error: {printable(exit_.message)}", err=True)
-    click.echo("help:  " + printable(exit_.help).replace("\n", "\n       "), err=True)
-    return exit_.code
+        lines.append(f"error: a bug in {PROGRAM}: {message}")
+        lines.append(f"help:  please report it, with {_crash_log(trace)}")
+    else:
+        lines.append(f"error: {printable(exit_.message)}")
+        lines.append("help:  " + printable(exit_.help).replace("\n", "\n       "))
+    with contextlib.suppress(OSError):  # a closed terminal: the exit code says it as well
+        click.echo("\n".join(lines), err=True)
+    return _BUG if exit_ is None else exit_.code
 
 
 def _crash_log(trace: str) -> str:
@@ -169,9 +181,3 @@ def _crash_log(trace: str) -> str:
     except OSError:
         return "the traceback that MNIST_HPO_DEBUG=1 shows"
     return file.name
-
-
-def _silence() -> None:
-    """Lets nothing be written to a closed pipe when the interpreter ends."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,6 +8,7 @@ import click
 
 from mnist_hpo.errors import UserError
 from search.errors import (
+    ClusterError,
     EnvironmentChanged,
     FoldError,
     LedgerError,
@@ -90,6 +91,7 @@ _RULES: tuple[tuple[type[Exception], int, str | Callable[[Exception], str]], ...
             "mnist-hpo doctor        checks the disk and the studies"
         ),
     ),
+    (ClusterError, 3, "mnist-hpo resume STUDY        goes on with new workers"),
     (StudyOwned, 4, _help_of_owned),
     (
         EnvironmentChanged,

@@ -177,6 +177,16 @@ def show_options(command: _Command) -> _Command:
             metavar="N",
             help="Stop when so many trials fail in a row.",
         ),
+        click.option(
+            "--job-timeout",
+            "job_minutes",
+            type=_Minutes(),
+            default=60,
+            show_default=True,
+            metavar="M",
+            help="Minutes an epoch may take; then its worker is ended and its job handed out "
+            "again. With --workers 1 nobody watches.",
+        ),
     ):
         command = option(command)
     return color_option(command)

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from mnist_hpo.data.records import Dataset
+from mnist_hpo.errors import NoResultError
 from mnist_hpo.formats import duration_text, whole_text
 from mnist_hpo.rungs import rungs_of
 from mnist_hpo.searching import LazyTrainer, invited
 from search.candidates import Candidates
+from search.engine import Done, Failed, attempt
 from search.errors import StudyError
 from search.records import Budget, Facts, History, Job, Trial
 from search.samplers import proposer
@@ -107,6 +109,18 @@ def _probed(facts: Facts, budget: Budget, catalogue: Catalogued) -> tuple[Trial,
 
 
 def _epoch_seconds(trainer: LazyTrainer, trial: Trial) -> float:
-    """Times one epoch without building and tracing, which only the first epoch pays."""
+    """Times one epoch without building and tracing, which only the first epoch pays.
+
+    Raises:
+        NoResultError: the model cannot be trained.
+    """
     job = Job(trial=trial.number, fold=0, start=0, stop=2)
-    return trainer.train(Task(job=job, config=trial.config)).epochs[1].seconds
+    outcome = attempt(trainer, Task(job=job, config=trial.config))
+    if isinstance(outcome, Failed):
+        raise NoResultError(
+            f"A model of the probe cannot be trained: {outcome.message}. It has the configuration "
+            f"{dict(trial.config)}.",
+            "without --dry-run such a trial is kept as failed, and the search goes on",
+        )
+    assert isinstance(outcome, Done)  # noqa: S101 - a first job needs no warm worker
+    return outcome.trained.epochs[1].seconds

@@ -1,8 +1,10 @@
 """How a running search is shown: live on a terminal, plain lines elsewhere, JSON for machines."""
 
 import abc
+import contextlib
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,6 +13,7 @@ from typing import Any, Self, TextIO
 
 from mnist_hpo.prospects import why_it_waits
 from mnist_hpo.rungs import ladder_text, rung_ahead, rung_reached
+from mnist_hpo.streams import lead_nowhere
 from mnist_hpo.time_left import Rate
 from search import events
 from search.records import History, Job, Trial
@@ -60,6 +63,45 @@ class SilentView(AbstractView):
 
     def tell(self, line: str) -> None:
         os.write(2, f"{line}\n".encode())
+
+
+class LastingView(AbstractView):
+    """A view that its search outlives: the terminal is closed, or whoever read along has gone.
+
+    The first write that fails is the last one that can: standard error leads nowhere from then
+    on. What was to be shown is in the ledger.
+    """
+
+    def __init__(self, shown: AbstractView) -> None:
+        self._shown = shown
+
+    def listen(self, event: events.Event) -> None:
+        self._try(lambda: self._shown.listen(event))
+
+    def tell(self, line: str) -> None:
+        self._try(lambda: self._shown.tell(line))
+
+    def interrupted(self, history: History) -> None:
+        self._try(lambda: self._shown.interrupted(history))
+
+    def __enter__(self) -> Self:
+        self._try(self._shown.__enter__)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._try(lambda: self._shown.__exit__(kind, error, trace))
+
+    @staticmethod
+    def _try(show: Callable[[], object]) -> None:
+        try:
+            show()
+        except OSError:
+            lead_nowhere(sys.stderr)
 
 
 class PlainView(AbstractView):
@@ -192,4 +234,5 @@ class JsonView(AbstractView):
         self._stream.flush()
 
     def tell(self, line: str) -> None:
-        os.write(2, f"{line}\n".encode())
+        with contextlib.suppress(OSError):  # whoever closed stderr wants to hear nothing
+            os.write(2, f"{line}\n".encode())

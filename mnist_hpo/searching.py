@@ -54,6 +54,16 @@ def _too_large(model: DocumentedModel, max_params: int, max_macs: int) -> str | 
     return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """What a study is searched with this time; no score depends on it."""
+
+    workers: int
+    max_failures: int
+    job_minutes: float
+    """What an epoch may take."""
+
+
 @dataclass
 class LazyTrainer(AbstractTrainer):
     """A `KerasTrainer` made where it trains: the driver's process never imports Keras."""
@@ -94,8 +104,7 @@ def search(  # noqa: PLR0913 - the parts of one search, chosen by its two comman
     data: Development,
     *,
     folder: Path,
-    workers: int,
-    max_failures: int,
+    effort: Effort,
     view: AbstractView,
     asked: AbstractProposer | None = None,
 ) -> int:
@@ -111,7 +120,7 @@ def search(  # noqa: PLR0913 - the parts of one search, chosen by its two comman
         SearchError: storage, the environment or every trial failed.
     """
     facts = ledger.history.facts
-    engine = engine_for(workers)
+    engine = engine_for(effort.workers)
     driver = driver_for(
         ledger,
         engine,
@@ -119,24 +128,26 @@ def search(  # noqa: PLR0913 - the parts of one search, chosen by its two comman
         baselines=invited(catalogue, facts).taken,
         folder=folder,
         listen=view.listen,
-        max_failures=max_failures,
+        max_failures=effort.max_failures,
+        epoch_seconds=effort.job_minutes * 60,
         asked=asked,
     )
-    reason = None
-    with (
-        contextlib.closing(ledger),
-        contextlib.closing(engine),
-        view,
-        handled(driver.stop, view.tell) as interruptions,
-    ):
-        try:
+    reason = code = None
+    try:
+        with (
+            contextlib.closing(ledger),
+            contextlib.closing(engine),
+            view,
+            handled(driver.stop, view.tell) as interruptions,
+        ):
             engine.start(LazyTrainer(catalogue=catalogue, data=data, facts=facts))
             reason = driver.run()
-        except StopNow:
-            pass
+            code = interruptions.exit_code
+    except StopNow as stopped:
+        code = stopped.exit_code
     if reason is None:
         view.interrupted(ledger.history)
-        return interruptions.exit_code or 130
+        return code or 130
     if ledger.history.incumbent is None:
         raise NoResultError(
             f"Study {facts.study!r} is done ({reason}), and no trial is complete.",

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from typing import TextIO
 
-from mnist_hpo.progress import AbstractView, JsonView, PlainView, SilentView
+from mnist_hpo.progress import AbstractView, JsonView, LastingView, PlainView, SilentView
 
 
 def view_for(
@@ -21,7 +21,14 @@ def view_for(
         looks_on: Another process searches; Ctrl-C ends the view alone.
     """
     if as_json:
+        # Its reader is the reason for the search: without one it ends, all of it saved.
         return JsonView(sys.stdout)
+    shown = _shown(quiet=quiet, no_progress=no_progress, color=color, looks_on=looks_on)
+    # A search outlives its view; whoever only looks on has nothing left to do.
+    return shown if looks_on else LastingView(shown)
+
+
+def _shown(*, quiet: bool, no_progress: bool, color: str, looks_on: bool) -> AbstractView:
     if quiet:
         return SilentView()
     if no_progress or not is_watched(sys.stderr, os.environ):

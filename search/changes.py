@@ -41,16 +41,37 @@ def again(history: History, number: int) -> Trial:
             f"Study {history.facts.study!r} has trials 0 to {len(history.trials) - 1}, got "
             f"{number} to train again."
         )
-    known = history.trials[number]
-    return Trial(
+    return _anew(history, history.trials[number], origin=AGAIN)
+
+
+def failed_anew(history: History) -> tuple[Trial, ...]:
+    """Makes a trial of each configuration that has failed and of which no trial has not.
+
+    They take part as their configurations did: a baseline's is a baseline once more.
+    """
+    spoilt: dict[str, Trial] = {}
+    for trial in history.trials:
+        if trial.is_failed:
+            spoilt.setdefault(trial.key, trial)
+    sound = {trial.key for trial in history.trials if not trial.is_failed}
+    return tuple(
+        _anew(history, trial, origin=trial.origin)
+        for key, trial in spoilt.items()
+        if key not in sound
+    )
+
+
+def _anew(history: History, known: Trial, *, origin: str) -> Trial:
+    """Returns a trial of the same configuration that has trained nothing yet."""
+    folds = history.facts.folds
+    return replace(
+        known,
         number=len(history.trials),
-        config=known.config,
-        origin=AGAIN,
-        params=known.params,
-        macs=known.macs,
-        in_space=known.in_space,
-        curves=(Curve(),) * history.facts.folds,
-        attempts=((0, 0),) * history.facts.folds,
+        origin=origin,
+        curves=(Curve(),) * folds,
+        attempts=((0, 0),) * folds,
+        failures=(),
+        verdict=None,
     )
 
 
@@ -61,9 +82,9 @@ def started(history: History, job: Job) -> History:
 
 
 def released(history: History, job: Job) -> History:
-    """Takes an attempt at a job back."""
-    _, count = history.trials[job.trial].attempts[job.fold]
-    return _attempted(history, job, max(count - 1, 0))
+    """Takes an attempt at a job back, if one was counted."""
+    epoch, count = history.trials[job.trial].attempts[job.fold]
+    return _attempted(history, job, max(count - 1, 0) if epoch == job.start else 0)
 
 
 def _attempted(history: History, job: Job, count: int) -> History:

@@ -15,6 +15,7 @@ from search.checkpoints import CheckpointFolder, is_kept
 from search.engine import AbstractEngine, Done, Failed, Lost, Outcome
 from search.errors import EnvironmentChanged, SearchError, TooManyFailures
 from search.ledger import AbstractLedger
+from search.patience import EPOCH_SECONDS, Patience
 from search.policy import SETTLED, AbstractPolicy, Allowance, Judge, Propose, Run
 from search.records import Epoch, Failure, History, Job, Trial
 from search.trainer import Task, Trained
@@ -43,6 +44,7 @@ class Driver:
         checkpoints: CheckpointFolder,
         listen: events.Listener,
         max_failures: int = 5,
+        epoch_seconds: float = EPOCH_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger = ledger
@@ -57,6 +59,7 @@ class Driver:
         self._elapsed_before = ledger.history.elapsed
         self._running: dict[tuple[int, int], Job] = {}
         self._redone: dict[tuple[int, int], int] = {}
+        self._patience = Patience(epoch_seconds, clock)
         self._failures = 0
         self._exhausted = False
         self._stopping = False
@@ -91,6 +94,8 @@ class Driver:
                     break
                 for outcome in self._engine.wait(_POLL_SECONDS):
                     self._take(outcome)
+                for job in self._patience.overdue(self._running.values()):
+                    self._engine.give_up(job, self._patience.reason)
         except BaseException:
             self._give_up()
             raise
@@ -171,12 +176,14 @@ class Driver:
             checkpoint = self._checkpoints.read(path, newest.checkpoint)
             if checkpoint is None:
                 start = 0  # its file is gone: train the fold again, and compare
-        self._ledger.start(job)
         self._running[job.lane] = job
+        self._ledger.start(job)
         self._redone[job.lane] = job.start - start
+        sent = replace(job, start=start)
+        self._patience.begin(sent)
         self._engine.submit(
             Task(
-                job=replace(job, start=start),
+                job=sent,
                 config=trial.config,
                 checkpoint=checkpoint,
                 keep=kept and job.stop < self._history.facts.epochs,
@@ -185,9 +192,15 @@ class Driver:
         self._listen(events.JobStarted(self._history, job))
 
     def _take(self, outcome: Outcome) -> None:
-        job = self._running.pop(outcome.job.lane)
-        if self._history.trials[job.trial].verdict is not None:
-            return  # another fold of the trial failed while this one was in flight
+        job = self._running[outcome.job.lane]
+        if self._history.trials[job.trial].verdict is None:
+            self._settle(job, outcome)
+        # Else another fold of the trial failed while this one was in flight. Not before now: a
+        # signal or an error on the way takes the attempt back, which nobody is to blame for.
+        del self._running[job.lane]
+
+    def _settle(self, job: Job, outcome: Outcome) -> None:
+        """Commits what became of a job."""
         match outcome:
             case Done(_, trained):
                 self._commit(job, trained)
@@ -199,7 +212,7 @@ class Driver:
                 if not died:
                     self._ledger.release(job)
                 elif starts >= MAX_DEATHS:
-                    self._fail(job, f"its worker died {starts} times in this epoch", "")
+                    self._fail(job, f"{reason}, {starts} times in this epoch", "")
 
     def _commit(self, job: Job, trained: Trained) -> None:
         redone = self._redone.pop(job.lane)

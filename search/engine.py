@@ -77,7 +77,17 @@ class AbstractEngine(abc.ABC):
 
     @abc.abstractmethod
     def wait(self, seconds: float) -> tuple[Outcome, ...]:
-        """Waits up to `seconds` and returns what has ended since, in order of arrival."""
+        """Waits up to `seconds` and returns what has ended since, in order of arrival.
+
+        Raises:
+            ClusterError: there will never be a worker again.
+        """
+
+    def give_up(self, job: Job, reason: str) -> None:  # noqa: B027 - not every engine can
+        """Ends a job that takes too long, with its worker: it comes back as lost, for a reason.
+
+        Does nothing where the driver itself trains: nobody is there to look at the clock.
+        """
 
     @abc.abstractmethod
     def close(self) -> None:

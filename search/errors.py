@@ -6,6 +6,7 @@ SearchError
 │   └── UnknownStudy     no study of that name
 ├── PlaceError           a storage cannot be meant or used so: a wrong URL, no driver for it
 ├── LedgerError          storage is missing, full, read-only, unreachable or corrupt
+├── ClusterError         what hands jobs to workers has gone
 ├── StudyOwned           another process owns the study
 ├── EnvironmentChanged   resumed under other versions, another CPU or other data
 ├── TableError           a recorded table cannot be read, or a grid cannot be recorded
@@ -48,6 +49,10 @@ class PlaceError(SearchError):
 
 class LedgerError(SearchError):
     """The ledger's storage fails; what was committed before is safe."""
+
+
+class ClusterError(SearchError):
+    """What hands jobs to workers has gone; what was committed before is safe."""
 
 
 class StudyOwned(SearchError):  # noqa: N818 - reads as what it says

@@ -13,7 +13,8 @@ def silenced() -> Iterator[None]:
     TensorFlow announces its processor features before it reads TF_CPP_MIN_LOG_LEVEL, from C++,
     so no Python setting reaches it. Python's own errors still come as exceptions.
     """
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # nobody reads it any more
+        sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:

@@ -15,6 +15,7 @@ from search.driver import Driver
 from search.engine import AbstractEngine, InlineEngine
 from search.errors import EnvironmentChanged, StudyError
 from search.folds import Fold, Ints, folds_sha256, stratified_folds
+from search.patience import EPOCH_SECONDS
 from search.policies import policy_for, predictor_of
 from search.proposals import AbstractProposer
 from search.records import Budget, Facts
@@ -185,6 +186,7 @@ def driver_for(  # noqa: PLR0913 - each is a part that the caller chooses
     folder: Path,
     listen: events.Listener,
     max_failures: int = 5,
+    epoch_seconds: float = EPOCH_SECONDS,
     asked: AbstractProposer | None = None,
 ) -> Driver:
     """Returns the driver of a study, for an engine whose workers have the trainer.
@@ -203,4 +205,5 @@ def driver_for(  # noqa: PLR0913 - each is a part that the caller chooses
         checkpoints=CheckpointFolder(folder / "checkpoints"),
         listen=listen,
         max_failures=max_failures,
+        epoch_seconds=epoch_seconds,
     )

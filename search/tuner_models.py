@@ -17,7 +17,7 @@ from spaces.architecture import Size
 from spaces.discovery import discover
 from spaces.keras_tuner_bridge import hyperparameters, recorded
 from spaces.space import Config, Space, config_key
-from spaces.user_models import size_of_model
+from spaces.user_models import size_of_build
 
 _TASTE = 2
 """Images that a hypermodel's `fit` is shown while it is asked for its hyperparameters."""
@@ -104,18 +104,10 @@ class UserNetworks:
         return prepared, hyperparameters(self.space, config)
 
     def size_of(self, config: Config) -> Size:
-        """Builds a network once and measures it.
-
-        A configuration that cannot be built weighs nothing here, so that it becomes a trial:
-        training it shows the error, and it is kept as a failure.
-        """
+        """Builds a network once and measures it; nothing, where its build raises."""
         key = config_key(config)
         if key not in self._sizes:
-            hypermodel, hp = self.make(config, epochs=1)
-            try:
-                self._sizes[key] = size_of_model(hypermodel.build(hp))
-            except Exception:  # noqa: BLE001 - users' models raise anything
-                self._sizes[key] = Size(params=0, macs=0)
+            self._sizes[key] = size_of_build(*self.make(config, epochs=1))
         return self._sizes[key]
 
 

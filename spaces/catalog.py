@@ -106,15 +106,16 @@ class CnnModels(Catalogued):
 class UserModels(Catalogued):
     """A user's hypermodel, imported again by name wherever it is needed."""
 
+    _sizes: dict[str, Size] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+
     def size_of(self, config: Config) -> Size:
-        """Builds the model and measures it; what the build raises passes through.
+        """Builds the model once and measures it; nothing, where its build raises."""
+        from spaces.user_models import size_of_build  # noqa: PLC0415 - loads TensorFlow
 
-        Keras offers no way to build a compiled model without allocating its weights.
-        """
-        from spaces.user_models import size_of_model  # noqa: PLC0415 - loads TensorFlow
-
-        hypermodel, hp = self.make(config, epochs=1)
-        return size_of_model(hypermodel.build(hp))
+        key = config_key(config)
+        if key not in self._sizes:
+            self._sizes[key] = size_of_build(*self.make(config, epochs=1))
+        return self._sizes[key]
 
     def make(
         self, config: Config, epochs: int

@@ -81,6 +81,19 @@ def _not_a_hypermodel(name: str, found: object) -> SpaceError:
     )
 
 
+def size_of_build(hypermodel: keras_tuner.HyperModel, hp: keras_tuner.HyperParameters) -> Size:
+    """Builds a network and measures it.
+
+    Keras offers no way to build a compiled model without allocating its weights. One that cannot
+    be built weighs nothing here, so that it becomes a trial: training it shows the error, and it
+    is kept as a failure.
+    """
+    try:
+        return size_of_model(hypermodel.build(hp))
+    except Exception:  # noqa: BLE001 - users' models raise anything
+        return Size(params=0, macs=0)
+
+
 def size_of_model(model: keras.Model) -> Size:
     """Returns the size of a built model.
 

@@ -66,6 +66,7 @@ def record(  # noqa: PLR0913 - one parameter an option
     no_progress: bool,
     color: str,
     max_failures: int,
+    job_minutes: float,
 ) -> int:
     """Trains every configuration of a grid whole and writes the table of all curves.
 
@@ -81,7 +82,7 @@ def record(  # noqa: PLR0913 - one parameter an option
         recorded_table,
         size_of_recording,
     )
-    from mnist_hpo.searching import search  # noqa: PLC0415
+    from mnist_hpo.searching import Effort, search  # noqa: PLC0415
     from mnist_hpo.studies import checked_name, ledger_place  # noqa: PLC0415
     from mnist_hpo.views import view_for  # noqa: PLC0415
     from search import reader  # noqa: PLC0415
@@ -126,8 +127,7 @@ def record(  # noqa: PLR0913 - one parameter an option
             plan.catalogue,
             data,
             folder=results / name,
-            workers=workers,
-            max_failures=max_failures,
+            effort=Effort(workers=workers, max_failures=max_failures, job_minutes=job_minutes),
             view=view_for(quiet=quiet, as_json=as_json, no_progress=no_progress, color=color),
             asked=asked,
         )

@@ -32,6 +32,11 @@ from mnist_hpo.storage import Storage
     metavar="N",
     help="Train the configuration of trial N once more, whole, with other seeds. Repeatable.",
 )
+@click.option(
+    "--retry-failed",
+    is_flag=True,
+    help="Try each configuration that failed once more, as a new trial with other seeds.",
+)
 @workers_option
 @click.option(
     "--allow-env-drift",
@@ -50,6 +55,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     minutes: float | None,
     no_auto_stop: bool,
     again: tuple[int, ...],
+    retry_failed: bool,
     workers: int,
     allow_env_drift: bool,
     results: Path,
@@ -59,6 +65,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     no_progress: bool,
     color: str,
     max_failures: int,
+    job_minutes: float,
 ) -> int:
     """Goes on with a study: nothing that was finished is trained again.
 
@@ -66,7 +73,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     """
     # Imported here: `resume --help` waits for none of it.
     from mnist_hpo.development import development_for  # noqa: PLC0415
-    from mnist_hpo.searching import search  # noqa: PLC0415
+    from mnist_hpo.searching import Effort, search  # noqa: PLC0415
     from mnist_hpo.standing import larger_budget  # noqa: PLC0415
     from mnist_hpo.studies import find  # noqa: PLC0415
     from mnist_hpo.views import view_for  # noqa: PLC0415
@@ -81,11 +88,13 @@ def command(  # noqa: PLR0913 - one parameter an option
     view = view_for(quiet=quiet, as_json=as_json, no_progress=no_progress, color=color)
     history = reader.read(place, name).history
     facts = history.facts
-    if again and trials is None and history.budget.trials is not None:
-        trials = history.budget.trials + len(again)  # in addition to what was asked for
-    wish = Budget(trials=trials, minutes=minutes, auto_stop=not no_auto_stop)
-    budget = raised_budget(facts, history.budget, len(history.trials) + len(again), wish)
     repeated = [changes.again(history, number) for number in again]
+    if retry_failed:
+        repeated += changes.failed_anew(history)
+    if repeated and trials is None and history.budget.trials is not None:
+        trials = history.budget.trials + len(repeated)  # in addition to what was asked for
+    wish = Budget(trials=trials, minutes=minutes, auto_stop=not no_auto_stop)
+    budget = raised_budget(facts, history.budget, len(history.trials) + len(repeated), wish)
     if history.is_done and budget == history.budget:
         assert history.ending is not None  # noqa: S101 - what `is_done` means
         cure = " Raise --trials or --minutes to go on." if larger_budget(history) else ""
@@ -107,8 +116,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         catalogue.with_space(space),
         data,
         folder=results / name,
-        workers=workers,
-        max_failures=max_failures,
+        effort=Effort(workers=workers, max_failures=max_failures, job_minutes=job_minutes),
         view=view,
     )
     if code == 0 and not as_json:

@@ -151,6 +151,14 @@ def _pairs(
     show_default=True,
     help="mixed_bfloat16 computes in half the bits, where the processor has them.",
 )
+@click.option(
+    "--retries",
+    type=click.IntRange(0, 10),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="How often a fold that failed is tried again, with other seeds, before its trial fails.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, time a few models, stop.")
 @where_options
 @show_options
@@ -178,6 +186,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     no_progress: bool,
     color: str,
     max_failures: int,
+    job_minutes: float,
     **chosen: int | str,
 ) -> int:
     """Starts a study: searches for the CNN with the best stratified k-fold accuracy.
@@ -189,7 +198,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     from mnist_hpo.data.sources import default_study_name  # noqa: PLC0415
     from mnist_hpo.development import development_for  # noqa: PLC0415
     from mnist_hpo.planning import dry_run_lines  # noqa: PLC0415
-    from mnist_hpo.searching import invited, search  # noqa: PLC0415
+    from mnist_hpo.searching import Effort, invited, search  # noqa: PLC0415
     from mnist_hpo.studies import checked_name, ledger_place  # noqa: PLC0415
     from mnist_hpo.views import view_for  # noqa: PLC0415
     from search import reader  # noqa: PLC0415
@@ -237,8 +246,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         catalogue,
         data,
         folder=results / name,
-        workers=workers,
-        max_failures=max_failures,
+        effort=Effort(workers=workers, max_failures=max_failures, job_minutes=job_minutes),
         view=view,
     )
     if code == 0 and not as_json:

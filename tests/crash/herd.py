@@ -20,6 +20,9 @@ from search.records import History
 ZYGOTE = Path(__file__).with_name("zygote.py")
 ROOT = Path(__file__).parents[2]
 
+PATIENCE = 240.0
+"""Seconds to wait for what takes two: the machine may have other things to do."""
+
 Epoch = tuple[int, int, int]
 """Trial, fold, epoch."""
 
@@ -34,6 +37,8 @@ class Ran:
     code: int | None
     out: str
     err: str
+    seconds: float | None
+    """From the last signal to the end; None: it was sent none."""
 
     @property
     def ended(self) -> bool:

@@ -3,7 +3,7 @@
 import errno
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,18 +12,6 @@ from herd import Herd, Ran, Watch, check_file, timeless
 from search import reader
 from search.errors import LedgerError, UnknownStudy
 from search.records import History
-
-FAULTS = Path(__file__).with_name("faults.c")
-
-
-@pytest.fixture(scope="session")
-def whole(
-    herd: Herd, search_words: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
-) -> History:
-    """The study that met no trouble."""
-    folder = tmp_path_factory.mktemp("whole")
-    assert herd.one(cli=[*search_words, "--results", str(folder)]).ended
-    return reader.read(folder / "demo" / "study.db", "demo").history
 
 
 def check_told(ran: Ran) -> None:
@@ -162,17 +150,9 @@ def test_a_disk_that_became_read_only_can_be_read_and_says_so(
 
 
 @pytest.fixture(scope="session")
-def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Herd]:
+def faulty(built: Callable[[str], Path]) -> Iterator[Herd]:
     """Processes whose calls to the system can be made to fail."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("there is no C compiler")
-    library = tmp_path_factory.mktemp("faults") / "faults.so"
-    build = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(FAULTS), "-ldl"]
-    built = subprocess.run(build, capture_output=True, text=True, check=False)
-    if built.returncode:
-        pytest.skip(f"no preloaded library can be built here: {built.stderr[:200]}")
-    herd = Herd(preload=library)
+    herd = Herd(preload=built("faults"))
     yield herd
     herd.close()
 

@@ -21,7 +21,7 @@ def crowd(herd: Herd, folder: Path, words: tuple[str, ...], many: int) -> None:
 
     # The owner's first epoch waits until all others have ended: nobody comes too late to meet it.
     resume = ["resume", "demo", "--workers", "1", "--quiet", "--results", str(results)]
-    ran = herd.all(*[{"cli": resume, "crowd": [str(marks), many - 1]}] * many)
+    ran = herd.all(*[{"cli": resume, "training": {"crowd": [str(marks), many - 1]}}] * many)
 
     (owner,) = (one for one in ran if one.code == 0)
     for other in ran:

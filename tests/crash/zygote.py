@@ -38,8 +38,12 @@ COMMANDS = (doctor, finalize, resume, search_command, show)
 
 Order = Mapping[str, Any]
 """What to do: `plan`, a scripted study, or `cli`, the program's arguments; a `point` to die at;
-`kill`: so many seconds after so many acknowledged epochs; `fault`: as in `faults.c`;
-`crowd`: a folder and a number, see `Scripted`."""
+`kill`: so many seconds after so many `epochs` were acknowledged, or their training `begun`, by
+SIGKILL or by `signals`, one after another; `nohup`; `fault`: as in `faults.c`; `training`: what
+to set in `Scripted`."""
+
+PAUSE = 0.2
+"""Seconds between two signals."""
 
 
 @final
@@ -55,23 +59,35 @@ class Model:
 
 @final
 class Scripted(AbstractTrainer):
-    """Stands where the program trains networks: `searching.LazyTrainer`.
+    """Stands where the program trains networks: `searching.LazyTrainer`."""
 
-    In a crowd its first epoch ends when so many of the other processes have ended.
-    """
+    crowd: ClassVar[tuple[str, int] | None] = None
+    """A folder of marks, and how many other processes must have left theirs before an epoch."""
 
-    crowd: ClassVar[tuple[Path, int] | None] = None
+    seconds: ClassVar[float] = 0.0
+    """How long an epoch takes, each fold's first excepted."""
+
+    lingers: ClassVar[float] = 0.0
+    """How long a user's own code goes on when it is interrupted."""
+
+    tell: ClassVar[Callable[[str], object]]
 
     def __init__(self, *, data: Development, **_: object) -> None:
         self.x, self.y = data.x, data.y
-        self._inner = Telling(Plan(folder=""), lambda _: None)
+        self._inner = Telling(Plan(folder=""), type(self).tell)
 
     def train(self, task: Task) -> Trained:
         if self.crowd is not None:
             folder, others = self.crowd
-            while len(list(folder.iterdir())) < others:
+            while len(list(Path(folder).iterdir())) < others:
                 time.sleep(0.01)
-        return self._inner.train(task)
+        trained = self._inner.train(task)
+        try:
+            time.sleep(self.seconds if task.job.start else 0.0)
+        except KeyboardInterrupt:
+            time.sleep(self.lingers)
+            raise
+        return trained
 
     def made(self) -> "Scripted":
         return self
@@ -124,26 +140,35 @@ class Running:
         os.close(mouth)
         self._told = b""
         self._kill = order.get("kill")
+        self._signals = list(self._kill.get("signals", [signal.SIGKILL])) if self._kill else []
         self.deadline: float | None = None
+        self._sent = self._gone = 0.0
         self._look()
 
     def hear(self) -> bool:
         """Reads what was told; False: that was the last of it."""
         told = os.read(self.pipe, 1 << 16)
         self._told += told
+        self._gone = time.monotonic()
         self._look()
         return bool(told)
 
     def _look(self) -> None:
-        """Sets the hour of death once enough was acknowledged."""
-        epochs = (b"\n" + self._told).count(b"\nepoch ")
-        if self._kill and self.deadline is None and epochs >= self._kill["epochs"]:
+        """Sets the hour of death once enough was acknowledged, or begun."""
+        if self._kill is None or self.deadline is not None:
+            return
+        lines = b"\n" + self._told
+        enough = lines.count(b"\ntrained ") >= self._kill.get("begun", 0)
+        if enough and lines.count(b"\nepoch ") >= self._kill.get("epochs", 0):
             self.deadline = time.monotonic() + self._kill["seconds"]
 
     def check_time(self) -> None:
         if self.deadline is not None and time.monotonic() >= self.deadline:
-            os.kill(self.pid, signal.SIGKILL)
-            self.deadline = self._kill = None
+            os.kill(self.pid, self._signals.pop(0))
+            self._sent = time.monotonic()
+            self.deadline = self._sent + PAUSE if self._signals else None
+            if not self._signals:
+                self._kill = None
 
     def result(self) -> dict[str, Any]:
         """Buries the process and returns what is known of it."""
@@ -156,6 +181,7 @@ class Running:
         return {
             "pid": self.pid, "told": told, "killed": killed, "code": code,
             "out": streams[0], "err": streams[1],
+            "seconds": self._gone - self._sent if self._sent else None,
         }  # fmt: skip
 
 
@@ -182,16 +208,20 @@ def _become(order: Order, mouth: int, out: IO[bytes], err: IO[bytes]) -> NoRetur
         if "fault" in order:
             below, nth, what, stays = order["fault"]
             faults.fault_arm(below.encode(), ctypes.c_long(nth), what, stays)
-        if "crowd" in order:
-            Scripted.crowd = Path(order["crowd"][0]), order["crowd"][1]
+        Scripted.tell = tell
+        for name, value in order.get("training", {}).items():
+            setattr(Scripted, name, value)
+        # As a shell or `nohup` starts a program, whatever these tests were started by.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if order.get("nohup") else signal.SIG_DFL)
         code = _carried_out(order, tell)
         if "fault" in order:
             tell(f"calls {faults.fault_calls()}")
-        if "crowd" in order:
-            (Path(order["crowd"][0]) / str(os.getpid())).touch()
+        if Scripted.crowd is not None:
+            (Path(Scripted.crowd[0]) / str(os.getpid())).touch()
     except BaseException:  # noqa: BLE001 - whatever it is, the test reads it
         traceback.print_exc()
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # too late to change anything
         for text in (sys.stdout, sys.stderr):
             text.flush()
         os._exit(code)

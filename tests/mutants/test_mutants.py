@@ -91,8 +91,8 @@ MUTANTS = (
     Mutant(
         name="an attempt is counted after its job is handed out",
         file="search/driver.py",
-        old="""        self._ledger.start(job)
-        self._running[job.lane] = job
+        old="""        self._running[job.lane] = job
+        self._ledger.start(job)
 """,
         new="""        self._running[job.lane] = job
 """,

@@ -264,6 +264,9 @@ def test_other_values_on_training_again_stop_the_search(new_study: Make) -> None
     with pytest.raises(EnvironmentChanged, match="fold 1, epoch 1: was"):
         study.run(ScriptedTrainer(accuracy=lambda *_: 0.5))
 
+    # The job is not to blame, however often somebody tries.
+    assert history_of(study).trials[0].attempts[0] == (2, 0)
+
 
 def test_an_interrupt_takes_the_attempt_back(new_study: Make) -> None:
     """Stopping on purpose, however often, never fails a trial."""

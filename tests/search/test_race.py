@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from search.changes import again
+from search.changes import again, failed_anew
 from search.errors import StudyError
 from search.policies import race_options
 from search.policy import SETTLED, Action, Allowance, Judge, Propose, Run, Wait
 from search.prediction import predictions
 from search.race import RacePolicy
 from search.race_options import RaceOptions
-from search.records import Budget, Facts, History, Job, Trial, TrialState, Verdict
+from search.records import Budget, Facts, Failure, History, Job, Trial, TrialState, Verdict
 from search.rehearsal import Rehearsal, WarmEngine
 from search.strata import stratum_of
 from search.testing import (
@@ -558,6 +558,36 @@ def test_only_a_trial_of_the_study_is_trained_again() -> None:
     """The message says which there are."""
     with pytest.raises(StudyError, match=r"trials 0 to 0, got 1 to train again"):
         again(rivals(), 1)
+
+
+def test_what_has_failed_is_made_anew_once() -> None:
+    """Each configuration, unless one of its trials did better or is still on its way."""
+    failed = Verdict(state=TrialState.FAILED, reason="nan")
+    lost = Failure(fold=0, epoch=1, run=0, message="nan", traceback="Traceback")
+    widths = {0: 1, 1: 2, 2: 2, 3: 3, 4: 3, 5: 4}
+    past = history(
+        FIVE,
+        *(
+            trial(
+                number,
+                FIVE,
+                [[0.5]],
+                config={"width": width, "rate": 0.01},
+                origin="000" if number == 0 else "random",
+                verdict=None if number in {4, 5} else failed,
+                failures=() if number in {4, 5} else (lost,),
+                attempts=((1, 3), *((0, 0),) * 4),
+            )
+            for number, width in widths.items()
+        ),
+    )
+
+    anew = failed_anew(past)
+
+    assert [(own.config["width"], own.origin) for own in anew] == [(1, "000"), (2, "random")]
+    for own in anew:
+        assert (own.number, own.fold_epochs, own.failures, own.verdict) == (6, 0, (), None)
+        assert own.attempts == ((0, 0),) * 5
 
 
 TWO = facts(images=10_000, folds=2, epochs=1)
