@@ -154,7 +154,8 @@ def _report(error: Exception) -> int:
     """Tells a person what went wrong and what to type."""
     # Only here: a run without errors need not import what explains them.
     from mnist_hpo.exits import explain  # noqa: PLC0415 - see above
-    from mnist_hpo.redaction import printable, redacted  # noqa: PLC0415 - likewise
+    from mnist_hpo.redaction import printable  # noqa: PLC0415 - likewise
+    from search.redaction import redacted  # noqa: PLC0415 - likewise
 
     exit_ = explain(error)
     trace = redacted("".join(traceback.format_exception(error)))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DEFAULT_RESULTS = Path("results")
 
+_STORAGE_VARIABLE = "MNIST_HPO_STORAGE"
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -64,7 +66,7 @@ def storage_option(command: _Command) -> _Command:
     return click.option(
         "--storage",
         callback=_storage,
-        envvar="MNIST_HPO_STORAGE",
+        envvar=_STORAGE_VARIABLE,
         show_envvar=True,
         metavar="URL",
         help="postgresql://USER@HOST:PORT/DATABASE or sqlite:///PATH: one database for the "
@@ -83,6 +85,9 @@ def _storage(context: click.Context, option: click.Parameter, url: str | None) -
     storage = Storage.at(url, typed=source is click.core.ParameterSource.COMMANDLINE)
     if storage.warning:
         click.echo(storage.warning, err=True)
+    if storage.place.has_password:
+        # Workers and users' models inherit the environment, and have no business with a ledger.
+        os.environ.pop(_STORAGE_VARIABLE, None)
     return storage
 
 

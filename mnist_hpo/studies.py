@@ -8,7 +8,7 @@ from mnist_hpo.storage import Storage
 from search import reader
 from search.errors import UnknownStudy
 from search.place import AbstractPlace
-from search.places import hidden
+from search.redaction import hidden
 from search.sqlite_file import SqliteFile
 
 LEDGER = "study.db"
@@ -48,7 +48,7 @@ def checked_name(name: str) -> str:
 
 
 def _nearest_name(name: str) -> str:
-    if "://" in name:
+    if hidden(name) != name:
         return "mnist-2"  # a storage in the wrong place, perhaps with a password
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:64].strip(".-") or "mnist-2"
 

@@ -18,6 +18,7 @@ from search.ledger import AbstractLedger
 from search.patience import EPOCH_SECONDS, Patience
 from search.policy import SETTLED, AbstractPolicy, Allowance, Judge, Propose, Run
 from search.records import Epoch, Failure, History, Job, Trial
+from search.redaction import redacted
 from search.trainer import Task, Trained
 
 MAX_DEATHS = 3
@@ -232,8 +233,13 @@ class Driver:
             self._close(trial)
 
     def _fail(self, job: Job, message: str, traceback: str) -> None:
+        # A user's model may have met a database, and its error may name it.
         failure = Failure(
-            fold=job.fold, epoch=job.start, run=job.run, message=message, traceback=traceback
+            fold=job.fold,
+            epoch=job.start,
+            run=job.run,
+            message=redacted(message),
+            traceback=redacted(traceback),
         )
         self._ledger.fail(failure, job.trial, elapsed=self._elapsed)
         self._listen(events.RunFailed(self._history, job.trial, failure))
@@ -244,8 +250,8 @@ class Driver:
         self._failures += 1
         if self._failures >= self._max_failures:
             raise TooManyFailures(
-                f"{self._failures} trials failed in a row, the last one with: {message}. All of "
-                f"it is saved; `trial` shows each one's traceback."
+                f"{self._failures} trials failed in a row, the last one with: {failure.message}. "
+                f"All of it is saved; `trial` shows each one's traceback."
             )
 
     def _close(self, trial: Trial) -> None:

@@ -28,7 +28,7 @@ class GridProposer(AbstractProposer):
 
     def propose(self, history: History, misfit: Misfit) -> Config | None:
         """Returns the next point that no trial has."""
-        used = {trial.key for trial in history.trials}
+        used = history.tried
         points: list[Config] = list(grid_points(history.facts.space, self.LEVELS))
         rng = np.random.default_rng(seed_for(history.facts.seed, Purpose.GRID))
         for index in rng.permutation(len(points)):

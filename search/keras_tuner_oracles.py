@@ -6,9 +6,8 @@ proposes what an uninterrupted one would; Keras Tuner's own files are not used.
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any, final
 
 import keras_tuner
@@ -44,33 +43,41 @@ class KerasTunerProposer(AbstractProposer):
     """kt-random, kt-grid or kt-bayesian."""
 
     predictor: Predictor = field(default_factory=Predictor, compare=False, repr=False)
+    """Of unfinished trials; asked for kt-bayesian only, the others learn nothing."""
 
     def propose(self, history: History, misfit: Misfit) -> Config | None:
         """Returns the oracle's first answer that is new and fits."""
         space = history.facts.space
-        used = {trial.key for trial in history.trials}
-        for values in _ANSWERS[self.name](history, self.predictor):
+        used = history.tried
+        for values in self._answers(history):
             config = _config(space, values)
             if config_key(config) not in used and misfit(config) is None:
                 return config
         return None
+
+    def _answers(self, history: History) -> Iterator[Mapping[str, Value]]:
+        if self.name == "kt-bayesian":
+            return _bayesian(history, self.predictor.predictions(history))
+        return _grid(history) if self.name == "kt-grid" else _random(history)
 
     def refuse(self, space: Space) -> str | None:
         """Refuses the grid of a space that no one would train to its end."""
         return GridProposer().refuse(space) if self.name == "kt-grid" else None
 
 
-def _random(history: History, predictor: Predictor) -> Iterator[Mapping[str, Value]]:
+def _random(history: History) -> Iterator[Mapping[str, Value]]:
     for attempt in range(MAX_ATTEMPTS):
         oracle = keras_tuner.oracles.RandomSearchOracle(
             objective=_OBJECTIVE,
             seed=_seed(history, attempt),
             hyperparameters=_declared(history.facts.space),
         )
-        yield from _answer(oracle, history, predictor)
+        yield from _answer(oracle, history, {})
 
 
-def _bayesian(history: History, predictor: Predictor) -> Iterator[Mapping[str, Value]]:
+def _bayesian(
+    history: History, predicted: Mapping[int, Prediction]
+) -> Iterator[Mapping[str, Value]]:
     number = len(history.trials)
     for attempt in range(MAX_ATTEMPTS):
         oracle = keras_tuner.oracles.BayesianOptimizationOracle(
@@ -80,17 +87,16 @@ def _bayesian(history: History, predictor: Predictor) -> Iterator[Mapping[str, V
             # More initial points than trials: the oracle's own random values.
             num_initial_points=None if attempt < MODELLED_ATTEMPTS else number + 1,
         )
-        yield from _answer(oracle, history, predictor)
+        yield from _answer(oracle, history, predicted)
 
 
-def _grid(history: History, predictor: Predictor) -> Iterator[Mapping[str, Value]]:
+def _grid(history: History) -> Iterator[Mapping[str, Value]]:
     """Walks the whole grid in the oracle's order.
 
     The oracle's own bookkeeping names trials, and loses its place with them when a search is
     killed. The order of its points depends on the space alone, so every proposal starts from
     the first point and the caller skips what the history has.
     """
-    del predictor  # the order of a grid learns nothing
     oracle = keras_tuner.oracles.GridSearchOracle(
         objective=_OBJECTIVE,
         seed=_seed(history, 0),
@@ -102,20 +108,12 @@ def _grid(history: History, predictor: Predictor) -> Iterator[Mapping[str, Value
         values = _next_point(oracle, values)
 
 
-_Answers = Callable[[History, Predictor], Iterator[Mapping[str, Value]]]
-
-_ANSWERS: Mapping[str, _Answers] = MappingProxyType(
-    {"kt-random": _random, "kt-grid": _grid, "kt-bayesian": _bayesian}
-)
-
-
 def _answer(
     oracle: Any,  # noqa: ANN401 - untyped
     history: History,
-    predictor: Predictor,
+    predicted: Mapping[int, Prediction],
 ) -> Iterator[Mapping[str, Value]]:
     """Yields the oracle's answer, or nothing where it finds no new point."""
-    predicted = predictor.predictions(history)
     for trial in history.trials:
         if trial.in_space:
             _hand_over(oracle, trial, predicted.get(trial.number))

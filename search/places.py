@@ -1,10 +1,10 @@
 """From what a person or a caller names to the place that is meant."""
 
-import re
 from pathlib import Path
 
 from search.errors import PlaceError
 from search.place import AbstractPlace
+from search.redaction import hidden
 from search.sqlite_file import SqliteFile
 
 Where = Path | AbstractPlace
@@ -60,15 +60,3 @@ def _server(url: str) -> AbstractPlace:
             f"{hidden(url)!r}.",
             f"{_CURE}\n@, / and other signs in a password are written as %40, %2F and so on",
         ) from None
-
-
-def hidden(url: str) -> str:
-    """Hides user, password and query of a URL that is wrong, so nobody knows what is what."""
-    scheme, mark, rest = url.partition("://")
-    if not mark:
-        scheme, rest = "", url
-    secret, at, place = rest.rpartition("@")
-    del secret
-    # "user:password" where the host is missing looks like a host and its port.
-    place = re.sub(r"^([^/:]*):(?!\d*(/|$))[^/]*", r"\1:***", place.partition("?")[0])
-    return scheme + mark + ("***@" if at else "") + place

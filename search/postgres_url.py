@@ -48,6 +48,8 @@ class PostgresUrl:
         # After three slashes everything is a database's name, a password in it as well.
         if "@" in (url.host or "") + url.database:
             raise ValueError("it has one @, before the host")
+        if set(":/") & set(url.database):
+            raise ValueError("the database's name has no : and no /")
         _check_options(url)
         return cls(url)
 
@@ -88,7 +90,7 @@ def _check_options(url: URL) -> None:
             raise ValueError(f"{name} is no option behind the ?")
         if not isinstance(value, str):
             raise ValueError("each option behind the ? stands there once")  # noqa: TRY004 - a value
-        if "@" in value:  # a second URL, pasted behind the first, would be shown
+        if "@" in value or "://" in value:  # a second URL, pasted behind the first, would be shown
             raise ValueError("it has one @, before the host")
         if {"host": url.host, "port": url.port}.get(name):
             raise ValueError(f"the {name} stands there once")

@@ -79,7 +79,7 @@ class OptunaProposer(AbstractProposer):
         """Asks, with another seed each time, until the answer is new and fits."""
         space = history.facts.space
         view = [] if self.name == "random" else self._view(history)  # it learns nothing
-        used = {trial.key for trial in history.trials}
+        used = history.tried
         number = len(history.trials)
         for attempt in range(MAX_ATTEMPTS):
             seed = seed_for(history.facts.seed, Purpose.PROPOSAL, number, attempt)
@@ -99,7 +99,7 @@ class OptunaProposer(AbstractProposer):
         ]
 
 
-def _any_new(history: History, used: set[str], misfit: Misfit) -> Config | None:
+def _any_new(history: History, used: frozenset[str], misfit: Misfit) -> Config | None:
     """Draws at random where a sampler only repeats itself, as TPE does in a small space."""
     seed = seed_for(history.facts.seed, Purpose.PROPOSAL, len(history.trials), MAX_ATTEMPTS)
     rng = np.random.default_rng(seed)

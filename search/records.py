@@ -337,6 +337,11 @@ class History:
         """The study has ended, and no larger budget was given since."""
         return self.ending is not None and self.ending.budget == self.budget
 
+    @property
+    def tried(self) -> frozenset[str]:
+        """The keys of all configurations that have a trial."""
+        return frozenset(trial.key for trial in self.trials)
+
     def with_trial(self, trial: Trial) -> "History":
         """Returns the history with this trial added, or exchanged for its older record."""
         trials = list(self.trials)

@@ -138,7 +138,9 @@ def check_unchanged(
     return drift
 
 
-def raised_budget(facts: Facts, budget: Budget, done: int, wish: Budget) -> Budget:
+def raised_budget(
+    facts: Facts, budget: Budget, done: int, wish: Budget, *, added: int = 0
+) -> Budget:
     """Returns the budget to resume with: totals, so none may fall below what is done.
 
     Args:
@@ -146,15 +148,17 @@ def raised_budget(facts: Facts, budget: Budget, done: int, wish: Budget) -> Budg
         budget: The study's budget so far.
         done: Trials that it has.
         wish: New totals; None keeps the old one.
+        added: Trials that are added at once (`--again`).
 
     Raises:
-        StudyError: fewer trials than the study has.
+        StudyError: fewer trials than the study has, or is about to have.
     """
     trials = budget.trials if wish.trials is None else wish.trials
-    if trials is not None and trials < done:
+    if trials is not None and trials < done + added:
+        more = f" and --again adds {added}" if added else ""
         raise StudyError(
-            f"--trials is the study's total: {facts.study!r} has {done} trials already, got "
-            f"--trials {trials}. Ask for at least {done}."
+            f"--trials is the study's total: {facts.study!r} has {done} trials already{more}, "
+            f"got --trials {trials}. Ask for at least {done + added}."
         )
     return Budget(
         trials=trials,

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server, started once for all tests that ask for one, and our own options."""
+"""Our own options, and a real PostgreSQL server, started once for the tests that want one."""
 
 import contextlib
 import os
@@ -16,14 +16,31 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]  # distributed brings it, nobody its stubs
 import pytest
 
+Portion = Callable[[int], int]
+
+
+@pytest.fixture
+def portion(request: pytest.FixtureRequest) -> Portion:
+    """Returns what `--portion` leaves of a full size, at least one."""
+    share: float = request.config.getoption("--portion")
+    return lambda full: max(round(full * share), 1)
+
+
 PASSWORD = "Zq7%vX/9@k " + secrets.token_hex(6)
 """Unique, with every kind of character that a URL writes in another way."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds what renews the tables in tests/mnist_hpo/golden."""
+    """Adds what renews the tables in tests/mnist_hpo/golden, and the share of full sizes."""
     parser.addoption(
         "--renew-golden", action="store_true", help="write the golden tables anew, then read them"
+    )
+    parser.addoption(
+        "--portion",
+        type=float,
+        default=1.0,
+        metavar="SHARE",
+        help="what to run of each full size, from 0 to 1: for slow or busy machines",
     )
 
 

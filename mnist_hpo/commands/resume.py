@@ -94,7 +94,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     if repeated and trials is None and history.budget.trials is not None:
         trials = history.budget.trials + len(repeated)  # in addition to what was asked for
     wish = Budget(trials=trials, minutes=minutes, auto_stop=not no_auto_stop)
-    budget = raised_budget(facts, history.budget, len(history.trials) + len(repeated), wish)
+    done = len(history.trials)
+    budget = raised_budget(facts, history.budget, done, wish, added=len(repeated))
     if history.is_done and budget == history.budget:
         assert history.ending is not None  # noqa: S101 - what `is_done` means
         cure = " Raise --trials or --minutes to go on." if larger_budget(history) else ""

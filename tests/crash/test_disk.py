@@ -120,10 +120,15 @@ def test_a_disk_that_fills_up_during_a_study_is_told_in_one_message(
 @pytest.mark.full
 @pytest.mark.timeout(3600)
 def test_a_disk_may_be_full_at_any_page(
-    herd: Herd, small_disk: Path, search_words: tuple[str, ...], whole: History
+    herd: Herd,
+    small_disk: Path,
+    search_words: tuple[str, ...],
+    whole: History,
+    portion: Callable[[int], int],
 ) -> None:
     """The full size: a hundred amounts of room."""
-    met = fill_up(herd, small_disk, search_words, whole, range(0, 100 * PAGE, PAGE))
+    frees = range(0, 100 * PAGE, 100 // portion(100) * PAGE)
+    met = fill_up(herd, small_disk, search_words, whole, frees)
 
     print(f"full {len(met)} times, after epochs {sorted(set(met))}")  # noqa: T201 - figures
 
@@ -202,10 +207,16 @@ def test_a_call_that_fails_costs_no_epoch(
 @pytest.mark.full
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("way", WAYS)
-def test_any_call_may_fail(
-    faulty: Herd, memory: Path, search_words: tuple[str, ...], whole: History, way: str
+def test_any_call_may_fail(  # noqa: PLR0913, PLR0917 - fixtures
+    faulty: Herd,
+    memory: Path,
+    search_words: tuple[str, ...],
+    whole: History,
+    portion: Callable[[int], int],
+    way: str,
 ) -> None:
     """The full size: every fifth."""
-    broken = break_calls(faulty, memory, search_words, whole, way=way, every=5)
+    every = 5 * 100 // portion(100)
+    broken = break_calls(faulty, memory, search_words, whole, way=way, every=every)
 
     print(f"{way}: {broken} calls")  # noqa: T201 - figures for docs/

@@ -2,7 +2,7 @@
 
 import random
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,9 +111,12 @@ def test_random_kills_change_nothing(herd: Herd, memory: Path, way: str) -> None
 @pytest.mark.full
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("way", PLANS)
-def test_many_random_kills_change_nothing(herd: Herd, tmp_path: Path, way: str) -> None:
+def test_many_random_kills_change_nothing(
+    herd: Herd, tmp_path: Path, portion: Callable[[int], int], way: str
+) -> None:
     """The full size, by hand, on a disk: four times 250 kills."""
-    toll = survive(herd, tmp_path, {**PLANS[way], "trials": 30}, 250)
+    kills = portion(250)
+    toll = survive(herd, tmp_path, {**PLANS[way], "trials": 30}, kills)
 
-    assert toll.deaths == 250
+    assert toll.deaths == kills
     print(f"{way}: {toll}")  # noqa: T201 - figures for docs/

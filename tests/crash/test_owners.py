@@ -1,5 +1,6 @@
 """Several processes go on with one study at the same moment: exactly one does."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,9 +46,14 @@ def test_of_several_that_resume_at_once_one_runs(
 @pytest.mark.full
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("many", "times"), [(2, 100), (8, 50)])
-def test_of_many_crowds_that_resume_at_once_one_each_runs(
-    herd: Herd, tmp_path: Path, search_words: tuple[str, ...], many: int, times: int
+def test_of_many_crowds_that_resume_at_once_one_each_runs(  # noqa: PLR0913, PLR0917 - fixtures
+    herd: Herd,
+    tmp_path: Path,
+    search_words: tuple[str, ...],
+    portion: Callable[[int], int],
+    many: int,
+    times: int,
 ) -> None:
     """The full size, on a disk."""
-    for time in range(times):
+    for time in range(portion(times)):
         crowd(herd, tmp_path / str(time), search_words, many)

@@ -160,16 +160,21 @@ def test_a_study_on_a_server_survives_kills_of_its_process(
 @pytest.mark.full
 @pytest.mark.timeout(3600)
 def test_twenty_kills_of_the_server_change_nothing(
-    server: Any, herd: Herd, new_database: Callable[[], str], tmp_path: Path
+    server: Any,
+    herd: Herd,
+    new_database: Callable[[], str],
+    tmp_path: Path,
+    portion: Callable[[int], int],
 ) -> None:
     """The full size, by hand."""
-    survive_server_kills(server, herd, new_database, tmp_path, plan=FULL, kills=20)
+    kills = portion(20)
+    survive_server_kills(server, herd, new_database, tmp_path, plan=FULL, kills=kills)
 
 
 @pytest.mark.full
 @pytest.mark.timeout(3600)
 def test_twenty_kills_of_the_client_change_nothing(
-    herd: Herd, new_database: Callable[[], str], tmp_path: Path
+    herd: Herd, new_database: Callable[[], str], tmp_path: Path, portion: Callable[[int], int]
 ) -> None:
     """The full size, by hand."""
-    survive_client_kills(herd, new_database, tmp_path, plan=FULL, kills=20)
+    survive_client_kills(herd, new_database, tmp_path, plan=FULL, kills=portion(20))

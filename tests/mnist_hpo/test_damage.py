@@ -153,9 +153,11 @@ def test_damage_is_an_error_or_makes_no_difference(case: Case, kind: str) -> Non
 @pytest.mark.full
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("kind", KINDS)
-def test_much_damage_is_an_error_or_makes_no_difference(case: Case, kind: str) -> None:
+def test_much_damage_is_an_error_or_makes_no_difference(
+    case: Case, portion: Callable[[int], int], kind: str
+) -> None:
     """The full size."""
-    damage(case, kind, 400, by_owner=2)
+    damage(case, kind, portion(400), by_owner=2)
 
 
 def test_a_changed_score_is_noticed_by_its_checksum(case: Case) -> None:

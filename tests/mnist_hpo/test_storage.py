@@ -1,6 +1,5 @@
 """`--storage postgresql://...`: the same commands and tables, and a password nobody sees."""
 
-import base64
 import json
 import subprocess
 import sys
@@ -8,13 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 import pytest
 
 from mnist_hpo import searching
 from mnist_hpo import storage as storage_module
-from mnist_hpo.redaction import redacted
 from search import reader
 from search.places import place_at
 from search.testing import ScriptedTrainer
@@ -36,13 +33,6 @@ SEARCH = (
     *("search", "--study", "fresh", "--trials", "2", "--epochs", "2", "--folds", "2"),
     *("--baselines", "none", "--workers", "1", "--sampler", "tpe", "--policy", "full"),
 )
-
-
-@pytest.fixture
-def kept(database: str, make_study: Run, tmp_path: Path) -> str:
-    """The URL of a database with the study `mnist` of eight trials."""
-    make_study(tmp_path, where=place_at(database))
-    return database
 
 
 @pytest.fixture
@@ -226,141 +216,6 @@ def test_a_search_whose_server_stays_away_ends_with_3_and_goes_on_later(
     assert "2 complete" in resumed.out
 
 
-def forms_of(password: str) -> set[str]:
-    """Every form in which a password might leak."""
-    plain = [password, quote(password, safe=""), quote(password, safe=" +"), quote_plus(password)]
-    # Base64 of a text that contains it, whatever stands before it.
-    inner = [
-        base64.b64encode(b"x" * shift + password.encode()).decode()[4:-4] for shift in range(3)
-    ]
-    return {*plain, *plain[0].split(), *inner} - {""}
-
-
-@pytest.fixture
-def no_leak(password: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Looks for the password in what a run printed and wrote, in every form."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # crash logs
-    monkeypatch.setenv("MNIST_HPO_RESULTS", str(tmp_path / "results"))
-
-    def check(ran: Any) -> None:
-        places = {"stdout": ran.out, "stderr": ran.err}
-        for path in tmp_path.rglob("*"):
-            places[str(path)] = path.name
-            if path.is_file():
-                places[str(path)] += path.read_bytes().decode(errors="replace")
-        for place, text in places.items():
-            for form in forms_of(password):
-                assert form not in text, f"{form!r} in {place}: {text}"
-
-    return check
-
-
-def wrong(url: str, server: Any) -> dict[str, str]:
-    """Makes storages that cannot be used, each by another mistake."""
-    base, _, name = url.rpartition("/")
-    login = base.rpartition("@")[0]
-    return {
-        "nobody listens": f"{login}@127.0.0.1:1/{name}",
-        "unknown host": f"{login}@no-such-host.invalid/{name}",
-        "no socket": f"{login}@/{name}?host=/nonexistent",
-        "wrong user": url.replace("tester", "stranger"),
-        "wrong password": url.replace("tester:", "tester:x"),
-        "no such database": f"{base}/nothing",
-        "no TLS there": f"{url}?sslmode=require",
-        "no such certificate": f"{url}?sslmode=verify-full&sslrootcert=/none.pem",
-        "no database": base,
-        "port in words": url.replace(str(server.port), "standard"),
-        "port too large": url.replace(str(server.port), "70000"),
-        "unknown option": f"{url}?colour=red",
-        "option twice": f"{url}?sslmode=disable&sslmode=require",
-        "password as option": f"postgresql://127.0.0.1/{name}?password={login.rpartition(':')[2]}",
-        "mysql": url.replace("postgresql", "mysql"),
-        "postgres": url.replace("postgresql", "postgres"),
-        "driver named": url.replace("postgresql", "postgresql+psycopg2"),
-        "no scheme": url.partition("://")[2],
-        "one slash": url.replace("://", ":/"),
-        "three slashes": url.replace("://", ":///"),
-        "sqlite": f"sqlite:///{url}?mode=ro",
-        "a URL as a path": f"sqlite:///{url}",
-        "pasted twice": f"{url}?sslmode={url}",
-        "control character": f"{url}\t",
-    }
-
-
-MISTAKES = tuple(wrong("postgresql://a:b@c:1/d", type("", (), {"port": 1})))
-
-
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_no_wrong_storage_shows_its_password(
-    run: Run, server: Any, database: str, no_leak: Run, mistake: str
-) -> None:
-    """Neither by option nor by environment, with and without a traceback."""
-    url = wrong(database, server)[mistake]
-
-    typed = run("show", "mnist", "--storage", url)
-    debugged = run("list", MNIST_HPO_STORAGE=url, MNIST_HPO_DEBUG=1)
-
-    for ran in (typed, debugged):
-        assert ran.code in {2, 3}, ran.out
-        assert "error: " in ran.err
-        no_leak(ran)
-
-
-def misplaced(url: str) -> dict[str, list[str]]:
-    """Puts a good URL where none belongs."""
-    return {
-        "as a study": ["show", url],
-        "as a new study": ["search", "--study", url],
-        "as one argument more": ["show", "mnist", url],
-        "as a command": [url],
-        "before the command": ["--storage", url, "list"],
-        "misspelt": ["list", f"--storag={url}"],
-        "misspelt and apart": ["list", "--storge", url],
-        "as a number": ["trial", "mnist", url],
-        "as a space": ["search", "--space", url, "--trials", "1"],
-        "as a dataset": ["search", "--dataset", url, "--study", "x"],
-    }
-
-
-@pytest.mark.parametrize("mistake", tuple(misplaced("")))
-def test_no_misplaced_storage_shows_its_password(
-    run: Run, database: str, no_leak: Run, mistake: str
-) -> None:
-    ran = run(*misplaced(database)[mistake], MNIST_HPO_DEBUG=1)
-
-    assert ran.code != 0
-    no_leak(ran)
-
-
-BROKEN = {
-    "another program's table": [
-        "DROP TABLE studies CASCADE",
-        "CREATE TABLE studies (colour text)",
-    ],
-    "a table is gone": ["DROP TABLE trial_user_attributes"],
-    "no text in the facts": ["UPDATE study_user_attributes SET value_json = 'null'"],
-    "newer": [
-        """UPDATE study_user_attributes SET value_json = replace(value_json, '"schema": 2',
-        '"schema": 99') WHERE key = 'facts'"""
-    ],
-}
-
-
-@pytest.mark.parametrize("damage", BROKEN)
-@pytest.mark.parametrize("words", [["show", "mnist"], ["resume", "mnist"], ["doctor", "mnist"]])
-def test_no_broken_database_shows_a_password(  # noqa: PLR0913, PLR0917 - fixtures
-    run: Run, server: Any, kept: str, no_leak: Run, damage: str, words: list[str]
-) -> None:
-    """Bugs included: their crash log is looked through as well."""
-    for statement in BROKEN[damage]:
-        server.sql(statement, database=kept.rpartition("/")[2])
-
-    ran = run(*words, MNIST_HPO_STORAGE=kept, MNIST_HPO_DEBUG=1)
-
-    assert ran.code in {2, 3, 70}
-    no_leak(ran)
-
-
 def test_no_interrupted_search_shows_a_password(
     cut_search: Run, run: Run, server: Any, database: str, no_leak: Run
 ) -> None:
@@ -399,17 +254,3 @@ def test_a_real_process_shows_no_password(database: str, no_leak: Run, tmp_path:
             check=False,
         )
         no_leak(type("Ran", (), {"out": ran.stdout, "err": ran.stderr}))
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("a postgresql://u:p@h/d b", "a postgresql://u:***@h/d b"),
-        ("'postgresql://u:p w@q@h/d'", "'postgresql://u:***@h/d'"),
-        ("postgresql://u:***@h/d", "postgresql://u:***@h/d"),
-        ("postgresql://u@h:5432/d", "postgresql://u@h:5432/d"),
-        ("file:///a/b", "file:///a/b"),
-    ],
-)
-def test_the_last_door_hides_the_password_of_any_url(text: str, shown: str) -> None:
-    assert redacted(text) == shown

@@ -172,6 +172,19 @@ class TestRaisedBudget:
         with pytest.raises(StudyError, match=r"'demo' has 7 trials already.*at least 7\."):
             raised_budget(facts(), Budget(trials=10), 7, Budget(trials=6))
 
+    def test_trials_that_are_to_be_repeated_are_not_counted_as_done(self) -> None:
+        """A total must have room for both, and the message tells them apart."""
+        done, added, wish = 7, 2, Budget(trials=8)
+
+        with pytest.raises(
+            StudyError, match=r"has 7 trials already and --again adds 2, got --trials 8.*least 9\."
+        ):
+            raised_budget(facts(), Budget(trials=10), done, wish, added=added)
+
+        assert raised_budget(
+            facts(), Budget(trials=10), done, Budget(trials=9), added=added
+        ) == Budget(trials=9)
+
     def test_a_study_without_a_limit_gets_one(self) -> None:
         assert raised_budget(facts(), Budget(minutes=3.0), 0, Budget(trials=4)) == Budget(
             trials=4, minutes=3.0
