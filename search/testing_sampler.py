@@ -50,7 +50,7 @@ def searched(asked: AbstractProposer, study: Facts, count: int) -> History:
     return past
 
 
-def fits(config: Config) -> str | None:
+def fits(config: Config) -> None:
     """Objects to nothing."""
     del config
 
