@@ -76,7 +76,7 @@ def first_fold(trial: Trial) -> int:
     return lengths.index(max(lengths))
 
 
-def predictions(history: History, measure: Measure = "loss") -> Mapping[int, Prediction]:
+def predictions(history: History, measure: Measure = "accuracy") -> Mapping[int, Prediction]:
     """Predicts the score of every trial with a finished epoch, as a new `Predictor` does."""
     return Predictor(measure).predictions(history)
 
@@ -85,11 +85,11 @@ def predictions(history: History, measure: Measure = "loss") -> Mapping[int, Pre
 class Predictor:
     """Predicts again and again; what it remembers saves time and changes nothing."""
 
-    def __init__(self, measure: Measure = "loss") -> None:
+    def __init__(self, measure: Measure = "accuracy") -> None:
         """Makes a predictor.
 
         Args:
-            measure: What stands for a trial before the last epoch; losses vary less.
+            measure: What stands for a trial before the last epoch.
         """
         self._measure = measure
         self.points = PerTrial(point_of)

@@ -14,7 +14,7 @@ class RaceOptions:
     rungs: tuple[int, ...] = (1, 2, 4)
     """Epochs after which trials are compared; those below the study's epochs count."""
 
-    factors: tuple[float, ...] = (2.0, 2.0, 1.5)
+    factors: tuple[float, ...] = (3.0, 3.0, 2.0)
     """At each rung one trial in so many is promoted; the last holds for further rungs."""
 
     latecomers: float = 1 / 3
@@ -24,7 +24,7 @@ class RaceOptions:
     rank: Literal["model", "early"] = "early"
     """Rungs compare predicted means, or what was measured at the rung."""
 
-    measure: Measure = "loss"
+    measure: Measure = "accuracy"
     """What the rungs compare."""
 
     cohort: int = 50
@@ -39,10 +39,10 @@ class RaceOptions:
     alpha: float = 0.2
     """Chance to stop a trial that would win by more than a tie, over all looks at it."""
 
-    last_call: float = 0.1
+    last_call: float = 0.15
     """When a race would end, whoever waits at a rung with a larger chance to win goes on."""
 
-    settled: float = 0.05
+    settled: float = 0.08
     """The search stops when the chance of a next trial to win is below this."""
 
     def rungs_below(self, epochs: int) -> tuple[int, ...]:
