@@ -91,7 +91,7 @@ _RULES: tuple[tuple[type[Exception], int, str | Callable[[Exception], str]], ...
             "mnist-hpo doctor        checks the disk and the studies"
         ),
     ),
-    (ClusterError, 3, "mnist-hpo resume STUDY        goes on with new workers"),
+    (ClusterError, 3, "mnist-hpo resume STUDY        goes on with workers of this machine"),
     (StudyOwned, 4, _help_of_owned),
     (
         EnvironmentChanged,

@@ -131,6 +131,36 @@ def workers_option(command: _Command) -> _Command:
     )(command)
 
 
+def cluster_option(command: _Command) -> _Command:
+    """Adds `--cluster`."""
+    return click.option(
+        "--cluster",
+        callback=_cluster,
+        envvar="MNIST_HPO_CLUSTER",
+        show_envvar=True,
+        metavar="ADDRESS",
+        help="tcp://HOST:PORT or tls://HOST:PORT of a Dask scheduler: its workers train, in place "
+        "of --workers.",
+    )(command)
+
+
+def _cluster(context: click.Context, option: click.Parameter, address: str | None) -> str | None:
+    """Checks the address at the door, before anything is read or made."""
+    del option
+    if address is None or context.resilient_parsing:
+        return None
+    from search.dask_address import checked_address, is_exposed  # noqa: PLC0415 - not for help
+
+    checked_address(address)
+    if is_exposed(address):
+        click.echo(
+            "warning: tcp:// is neither encrypted nor authenticated, and whoever reaches that "
+            "port can run code on its workers and here; use tls:// or a network that you trust",
+            err=True,
+        )
+    return address
+
+
 def seed_option(about: str) -> Callable[[_Command], _Command]:
     """Adds `--seed`."""
     return click.option(

@@ -63,6 +63,12 @@ class Effort:
     job_minutes: float
     """What an epoch may take."""
 
+    cluster: str | None = None
+    """Address of a Dask scheduler, in place of workers on this machine."""
+
+    any_versions: bool = False
+    """Workers of a cluster may have other versions than the study began with."""
+
 
 @dataclass
 class LazyTrainer(AbstractTrainer):
@@ -120,7 +126,11 @@ def search(  # noqa: PLR0913 - the parts of one search, chosen by its two comman
         SearchError: storage, the environment or every trial failed.
     """
     facts = ledger.history.facts
-    engine = engine_for(effort.workers)
+    engine = engine_for(
+        effort.workers,
+        cluster=effort.cluster,
+        environment=None if effort.any_versions else facts.environment,
+    )
     driver = driver_for(
         ledger,
         engine,

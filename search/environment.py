@@ -33,6 +33,15 @@ def differences(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, .
     )
 
 
+def other_versions(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+    """Says which versions changed, a line each: another machine may have another processor."""
+    names = {"python", *_PACKAGES}
+    before, after = (
+        {name: value for name, value in known.items() if name in names} for known in (then, now)
+    )
+    return differences(before, after)
+
+
 def _processor() -> str:
     """Returns the model and a fingerprint of its instruction sets, which oneDNN chooses by."""
     with contextlib.suppress(OSError):

@@ -167,11 +167,27 @@ def raised_budget(
     )
 
 
-def engine_for(workers: int) -> AbstractEngine:
-    """Returns this process as the engine for one worker, else a local Dask cluster."""
+def engine_for(
+    workers: int, *, cluster: str | None = None, environment: Mapping[str, str] | None = None
+) -> AbstractEngine:
+    """Returns what trains: this process alone, a local Dask cluster, or the one at an address.
+
+    Args:
+        workers: Processes on this machine; 1 is this process itself.
+        cluster: Address of a Dask scheduler; then `workers` says nothing.
+        environment: The study's, whose versions the workers of that cluster must have.
+
+    Raises:
+        PlaceError: `cluster` is no address.
+    """
+    # Imported here: a second that one worker saves.
+    if cluster is not None:
+        from search.dask_cluster import ClusterEngine  # noqa: PLC0415 - see above
+
+        return ClusterEngine(cluster, environment)
     if workers == 1:
         return InlineEngine()
-    from search.dask_engine import DaskEngine  # noqa: PLC0415 - a second that one worker saves
+    from search.dask_engine import DaskEngine  # noqa: PLC0415 - see above
 
     return DaskEngine(workers)
 

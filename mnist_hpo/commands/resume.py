@@ -7,6 +7,7 @@ import click
 
 from mnist_hpo.commands.search import show_study
 from mnist_hpo.options import (
+    cluster_option,
     minutes_option,
     show_options,
     study_argument,
@@ -38,6 +39,7 @@ from mnist_hpo.storage import Storage
     help="Try each configuration that failed once more, as a new trial with other seeds.",
 )
 @workers_option
+@cluster_option
 @click.option(
     "--allow-env-drift",
     is_flag=True,
@@ -57,6 +59,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     again: tuple[int, ...],
     retry_failed: bool,
     workers: int,
+    cluster: str | None,
     allow_env_drift: bool,
     results: Path,
     storage: Storage | None,
@@ -117,7 +120,13 @@ def command(  # noqa: PLR0913 - one parameter an option
         catalogue.with_space(space),
         data,
         folder=results / name,
-        effort=Effort(workers=workers, max_failures=max_failures, job_minutes=job_minutes),
+        effort=Effort(
+            workers=workers,
+            max_failures=max_failures,
+            job_minutes=job_minutes,
+            cluster=cluster,
+            any_versions=allow_env_drift,
+        ),
         view=view,
     )
     if code == 0 and not as_json:

@@ -7,6 +7,7 @@ import click
 
 from mnist_hpo.errors import UserError
 from mnist_hpo.options import (
+    cluster_option,
     command_line,
     minutes_option,
     seed_option,
@@ -127,6 +128,7 @@ def _pairs(
     help="The documented models as first trials: like any other, each in full, or not at all.",
 )
 @workers_option
+@cluster_option
 @seed_option("Decides proposals, weights, order and augmentation; the folds do not follow it.")
 @click.option(
     "--max-params",
@@ -175,6 +177,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     trials: int | None,
     minutes: float | None,
     workers: int,
+    cluster: str | None,
     dry_run: bool,
     policy: str,
     race: Mapping[str, str],
@@ -246,7 +249,12 @@ def command(  # noqa: PLR0913 - one parameter an option
         catalogue,
         data,
         folder=results / name,
-        effort=Effort(workers=workers, max_failures=max_failures, job_minutes=job_minutes),
+        effort=Effort(
+            workers=workers,
+            max_failures=max_failures,
+            job_minutes=job_minutes,
+            cluster=cluster,
+        ),
         view=view,
     )
     if code == 0 and not as_json:

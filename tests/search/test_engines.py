@@ -196,10 +196,14 @@ def survive(new_study: Make, *, trials: int, kills: int) -> Counter[str]:
     left, due = kills, 4
 
     def kill_one() -> None:
+        busy: set[str] = set()
         assert engine._cluster is not None
-        busy = {address for _, address in engine._running.values()}
-        nannies = [own for own in engine._cluster.workers.values() if own.worker_address in busy]
-        os.kill(rng.choice(nannies).pid, signal.SIGKILL)
+        while not busy:  # unless all are gone, there is work until long after the last kill
+            time.sleep(0.02)
+            busy = {address for _, address in engine._running.values()} & set(engine._alive())
+        address = rng.choice(sorted(busy))
+        (nanny,) = (n for n in engine._cluster.workers.values() if n.worker_address == address)
+        os.kill(nanny.pid, signal.SIGKILL)
 
     def listen(event: events.Event) -> None:
         nonlocal left, due
@@ -332,6 +336,27 @@ def test_a_worker_that_hangs_is_ended_and_another_one_takes_its_place() -> None:
     assert outcome == Lost(hanging.job, "it took too long", died=True)
     assert isinstance(again, Done)
     assert gone([worker], 10)
+
+
+@pytest.mark.slow
+def test_a_worker_that_dask_has_given_up_is_replaced() -> None:
+    """It does so when a worker was not back in time, as on a busy machine.
+
+    Found by killing workers again and again: a study waited for ever.
+    """
+    engine = DaskEngine(1)
+    engine.start(ScriptedTrainer())
+    assert engine._cluster is not None
+    (nanny,) = engine._cluster.workers.values()
+    try:
+        with dask.config.set({"distributed.deploy.lost-worker-timeout": "1s"}):
+            engine._cluster.sync(nanny.close)
+            engine.submit(task())
+            outcome = outcome_of(engine, 120)
+    finally:
+        engine.close()
+
+    assert isinstance(outcome, Done)
 
 
 @pytest.mark.slow
