@@ -1,7 +1,7 @@
 """How good the time left is that a search shows: on replayed studies, whose end is known.
 
     python benchmarks/eta.py [--table results/tables/mnist-5k.jsonl.gz] [--seeds 50]
-        [--candidates 100] [--json]
+        [--first 0] [--candidates 100] [--json]
 
 A study is replayed to its end. Then the estimate of each moment is compared with the time that was
 really left: after a fifth, a half and four fifths of the study's seconds. Seconds are those of the
@@ -27,11 +27,11 @@ from search.table import Table
 MOMENTS = (0.2, 0.5, 0.8)
 
 METHODS = {
-    "full": ("full", "random", {}),
-    "race-all": ("race", "model", {"settled": "1e-9"}),
-    "race": ("race", "model", {}),
+    "full": ("full", "random", False),
+    "race-all": ("race", "model", False),
+    "race": ("race", "model", True),
 }
-"""Policy, sampler and constants: the second one never ends by itself, like --no-auto-stop."""
+"""Policy, sampler, and whether it may end by itself: the second one is --no-auto-stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,21 +55,20 @@ class Estimate:
 
 def estimates(replay: Replay, method: str, seed: int, candidates: int) -> list[Estimate]:
     """Replays one study and looks back."""
-    name, sampler, options = METHODS[method]
-    policy = policy_for(name, options)
+    name, sampler, auto_stop = METHODS[method]
+    policy = policy_for(name)
     heard: list[tuple[float, History]] = []
     ran = replay.run(
         policy,
         proposer(sampler, predictor_of(policy)),
         candidates=candidates,
         seed=seed,
+        auto_stop=auto_stop,
         heard=lambda clock, history: heard.append((clock, history)),
     )
     found = []
     for moment in MOMENTS:
         passed, history = next(own for own in heard if own[0] >= moment * ran.training_seconds)
-        if options:
-            history = replace(history, budget=replace(history.budget, auto_stop=False))
         began = replace(history, trials=(), elapsed=0.0)
         left = time_left(history, began=began, passed=passed)
         found.append(
@@ -104,6 +103,7 @@ def main() -> None:
     default = Path(__file__).resolve().parent.parent / "results/tables/mnist-5k.jsonl.gz"
     parser.add_argument("--table", type=Path, default=default)
     parser.add_argument("--seeds", type=int, default=50)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--candidates", type=int, default=100)
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--json", action="store_true", dest="as_json")
@@ -113,7 +113,7 @@ def main() -> None:
     found = [
         own
         for method in methods
-        for seed in range(options.seeds)
+        for seed in range(options.first, options.first + options.seeds)
         for own in estimates(replay, method, seed, options.candidates)
     ]
     machine = {

@@ -136,7 +136,8 @@ def _bars(
 ) -> list[Line]:
     left, tail = moment.left, [duration_text(moment.elapsed)]
     if left is not None and not history.is_done:
-        tail.append(f"{'at most' if left.is_limit else 'ETA'} {duration_text(left.seconds)}")
+        word = "at most " if left.is_limit else "ETA ~" if left.is_rough else "ETA "
+        tail.append(f"{word}{duration_text(left.seconds)}")
     bars = [(overall(history), tail)]
     if state.current is not None:
         own = current(history, state.current)

@@ -91,11 +91,7 @@ def _what(history: History, row: Standing, running: Mapping[Lane, int]) -> str:
     trial = row.trial
     own = sorted(lane for lane in running if lane[0] == trial.number)
     if own and trial.verdict is None:
-        return ", ".join(
-            f"epoch {running[lane] + 1} of {next_stop(history, lane)}"
-            + (f", fold {lane[1] + 1}" if len(own) > 1 else "")
-            for lane in own
-        )
+        return _in_hand(history, running, own)
     if trial.verdict is not None:
         # Its first words: the whole sentence has stood among the news, and is in `trial N`.
         reason = trial.verdict.reason
@@ -107,3 +103,10 @@ def _what(history: History, row: Standing, running: Mapping[Lane, int]) -> str:
     if row.state is TrialState.PAUSED and trial.fold_epochs and history.facts.policy != "full":
         return "waits"
     return f"documented model {trial.origin}" if trial.origin.isdigit() else ""
+
+
+def _in_hand(history: History, running: Mapping[Lane, int], own: Sequence[Lane]) -> str:
+    """Says what is trained of a trial: the epoch of its one fold, or which folds."""
+    if len(own) > 1:
+        return "folds " + ", ".join(str(fold + 1) for _, fold in own)
+    return f"epoch {running[own[0]] + 1} of {next_stop(history, own[0])}"

@@ -21,6 +21,9 @@ class TimeLeft:
     is_limit: bool = False
     """The search may well end sooner."""
 
+    is_rough: bool = False
+    """The search ends by itself, at a moment that can only be guessed."""
+
 
 def time_left(history: History, *, began: History, passed: float) -> TimeLeft | None:
     """Estimates the time to the end of the budget.
@@ -34,20 +37,17 @@ def time_left(history: History, *, began: History, passed: float) -> TimeLeft | 
         None: nobody can say.
     """
     budget = history.budget
-    found = [_by_work(history, began, passed)]
-    if budget.minutes is not None:
-        left = max(budget.minutes * 60 - history.elapsed, 0.0)
-        found.append(TimeLeft(left, is_limit=budget.auto_stop and history.facts.policy == "race"))
-    return min((own for own in found if own is not None), key=_seconds, default=None)
+    found = _by_work(history, began, passed)
+    ends_itself = history.facts.policy == "race" and budget.auto_stop
+    limit = None if budget.minutes is None else max(budget.minutes * 60 - history.elapsed, 0.0)
+    if found is not None and (limit is None or found < limit):
+        return TimeLeft(found, is_rough=ends_itself)
+    return None if limit is None else TimeLeft(limit, is_limit=ends_itself or found is None)
 
 
-def _seconds(left: TimeLeft) -> float:
-    return left.seconds
-
-
-def _by_work(history: History, began: History, passed: float) -> TimeLeft | None:
+def _by_work(history: History, began: History, passed: float) -> float | None:
     """Estimates by what is to be trained, at the speed of all workers together so far."""
-    from search.workload import trained_seconds, workload  # noqa: PLC0415 - NumPy
+    from search.workload import seconds_left, trained_seconds  # noqa: PLC0415 - NumPy
 
     epochs = sum(trial.fold_epochs for trial in history.trials)
     if epochs - sum(trial.fold_epochs for trial in began.trials) >= _OWN_EPOCHS:
@@ -57,9 +57,8 @@ def _by_work(history: History, began: History, passed: float) -> TimeLeft | None
     if done <= 0:
         return None
     with contextlib.suppress(StudyError):  # constants of another version
-        work = workload(history)
-        if work is not None:
-            return TimeLeft(work.seconds * passed / done, is_limit=work.is_limit)
+        work = seconds_left(history)
+        return None if work is None else work * passed / done
     return None
 
 
@@ -83,8 +82,9 @@ class Rate:
         return time_left(history, began=began, passed=self._clock() - clock)
 
     def eta(self, history: History) -> str:
-        """Returns the estimate as ` eta_s=170`, a mere limit as ` at_most_s=170`, or nothing."""
+        """Returns the estimate as ` eta_s=170`; a guess, a mere limit and nothing differ."""
         left = self.left(history)
         if left is None:
             return ""
-        return f" {'at_most_s' if left.is_limit else 'eta_s'}={left.seconds:.0f}"
+        name = "at_most_s" if left.is_limit else "eta_rough_s" if left.is_rough else "eta_s"
+        return f" {name}={left.seconds:.0f}"

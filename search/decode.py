@@ -106,8 +106,8 @@ def decode_trial(number: int, attributes: Attributes, facts: Facts) -> Trial:
     for key, value in attributes.items():
         kind, _, rest = key.partition(":")
         if kind == "epoch":
-            fold, run, epoch = map(int, rest.split(":"))
-            epochs.setdefault(fold, {})[run, epoch] = decode_epoch(value)
+            fold, place = _place_of(rest)
+            epochs.setdefault(fold, {})[place] = decode_epoch(value)
         elif kind == "attempts":
             attempts[int(rest)] = (value["epoch"], value["count"])
         elif kind == "failure":
@@ -136,6 +136,13 @@ def decode_trial(number: int, attributes: Attributes, facts: Facts) -> Trial:
             **{name: verdict[name] for name in ("reason", "fold", "epoch")},
         ),
     )
+
+
+@cache
+def _place_of(rest: str) -> tuple[int, tuple[int, int]]:
+    """Reads fold, run and epoch out of a name: the same few for all trials."""
+    fold, run, epoch = map(int, rest.split(":"))
+    return fold, (run, epoch)
 
 
 @cache

@@ -167,10 +167,9 @@ class Predictor:
         )
         means, lows, highs = folds.means_from([first_fold(t) for t in alive], ends, variances)
         found = {}
-        for i, (trial, own) in enumerate(zip(alive, seen, strict=True)):
-            values = (float(means[i]), float(lows[i]), float(highs[i]))
-            if own.whole:
-                values = folds.mean_of_all(own.whole)
+        each = zip(means.tolist(), lows.tolist(), highs.tolist(), strict=True)
+        for trial, own, hoped in zip(alive, seen, each, strict=True):
+            values = folds.mean_of_all(own.whole) if own.whole else hoped
             # Around a mean of unequal folds an interval can reach beyond 0 or 1.
             mean, low, high = (round(min(max(value, 0.0), 1.0), _DIGITS) for value in values)
             found[trial.number] = Prediction(mean=mean, low=low, high=high)

@@ -141,7 +141,7 @@ def _load(
         if key.startswith(decode.STUDY_FACTS)
     }
     facts, budget, ending = decode.decode_study(attributes)
-    with _without_collecting():
+    with without_collecting():
         whole = _trials(db, study, names[study], must=must)
         attributed: Iterable[tuple[int, decode.Attributes]] = (
             whole if before_trial is None else _before(dict(whole), before_trial)
@@ -204,7 +204,7 @@ def _trials(
 
 
 @contextlib.contextmanager
-def _without_collecting() -> Iterator[None]:
+def without_collecting() -> Iterator[None]:
     """Keeps Python from looking for garbage among thousands of records that all live on."""
     was_on = gc.isenabled()
     gc.disable()

@@ -66,7 +66,7 @@ class Epoch:
 
     def __post_init__(self) -> None:
         values = (self.valid_accuracy, self.valid_loss, self.train_accuracy, self.train_loss)
-        if not all(map(math.isfinite, values)):
+        if not math.isfinite(sum(values)):
             raise ValueError(f"A finished epoch has finite values, got {values}.")
 
 

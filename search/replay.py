@@ -110,6 +110,7 @@ class Replay:
         candidates: int,
         seed: int,
         workers: int = 1,
+        auto_stop: bool = True,
         heard: Callable[[float, History], None] = lambda _, __: None,
     ) -> Replayed:
         """Runs one search until its candidates are used or the policy is done.
@@ -121,10 +122,11 @@ class Replay:
             candidates: Trials of the study.
             seed: Of the study.
             workers: Simulated workers.
+            auto_stop: Whether the policy may end the study before.
             heard: Told the simulated seconds and the history after each commit of epochs.
         """
         facts = self.facts(policy=policy, sampler=asked.name, seed=seed)
-        ledger = MemoryLedger(facts, Budget(trials=candidates))
+        ledger = MemoryLedger(facts, Budget(trials=candidates, auto_stop=auto_stop))
         engine = SimulatedEngine(self, workers)
         steps: list[tuple[float, int]] = []
 
@@ -231,6 +233,7 @@ class SimulatedEngine(AbstractEngine):
         self._workers = [_Worker() for _ in range(workers)]
         self._idle = set(range(workers))
         self._queue: list[tuple[float, int, int, Task]] = []
+        self._building: dict[tuple[int, int], float] = {}
         self.jobs = 0
         self.clock = 0.0
         """Simulated seconds since the start."""
@@ -260,11 +263,13 @@ class SimulatedEngine(AbstractEngine):
         number = self._chosen(task.job, graph)
         worker = self._workers[number]
         job, row = task.job, self._replay.row(task.config)
-        seconds = sum(row.seconds[job.fold][job.start : job.stop])
+        building = 0.0
         if graph not in worker.built:
-            seconds += row.build[job.fold]
+            building = row.build[job.fold]
         elif job.start == 0:
-            seconds += warm_seconds
+            building = warm_seconds
+        seconds = building + sum(row.seconds[job.fold][job.start : job.stop])
+        self._building[job.lane] = building
         worker.built[graph] = None
         worker.built.move_to_end(graph)
         if len(worker.built) > MAX_KEPT:
@@ -310,6 +315,7 @@ class SimulatedEngine(AbstractEngine):
 
     def _trained(self, task: Task) -> Trained:
         row, fold = self._replay.row(task.config), task.job.fold
+        building = self._building.pop(task.job.lane)
         return Trained(
             epochs=tuple(
                 Epoch(
@@ -318,6 +324,7 @@ class SimulatedEngine(AbstractEngine):
                     train_accuracy=row.accuracy[fold][epoch],
                     train_loss=row.loss[fold][epoch],
                     seconds=row.seconds[fold][epoch],
+                    build_seconds=building if epoch == task.job.start else 0.0,
                 )
                 for epoch in range(task.job.start, task.job.stop)
             )

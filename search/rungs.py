@@ -45,6 +45,8 @@ class Rungs:
         """Epochs of each rung; the last one is the end of the fold."""
 
         self._rankings: dict[tuple[int, int], list[Trial]] = {}
+        self._places: dict[tuple[int, int], Mapping[int, int]] = {}
+        self._chosen: dict[tuple[int, int], frozenset[int]] = {}
 
     def first_fold(self, trial: Trial) -> int:
         """Returns the fold whose curve the rungs compare: the same for a whole cohort."""
@@ -114,6 +116,20 @@ class Rungs:
             self._rankings[first, index] = reached
         return self._rankings[first, index]
 
+    def _places_of(self, first: int, index: int) -> Mapping[int, int]:
+        """Returns the place of each trial at a rung, from 1, by number: asked for one by one."""
+        if (first, index) not in self._places:
+            ranked = self._ranked(first, index)
+            self._places[first, index] = {t.number: place for place, t in enumerate(ranked, 1)}
+        return self._places[first, index]
+
+    def _chosen_of(self, first: int, index: int) -> frozenset[int]:
+        """Returns the numbers of those that may go on from a rung, likewise."""
+        if (first, index) not in self._chosen:
+            chosen = self.promoted(first, index, closing=True)
+            self._chosen[first, index] = frozenset(trial.number for trial in chosen)
+        return self._chosen[first, index]
+
     def _early(self, trial: Trial, rung: int) -> tuple[float, float]:
         """Returns what a rung sorts by, smaller is better; the other measure breaks ties."""
         epoch = trial.curves[self.first_fold(trial)].epochs[rung - 1]
@@ -139,9 +155,8 @@ class Rungs:
             return "waits for its missing folds"
         index = self.epochs_of.index(epoch)
         ranked = self._ranked(fold, index)
-        promoted = self.promoted(fold, index, closing=True)
-        place = 1 + ranked.index(trial)
-        if trial in promoted:
+        place = self._places_of(fold, index)[trial.number]
+        if trial.number in self._chosen_of(fold, index):
             if self._history.is_done:
                 return None
             return f"may go on: {place} of {len(ranked)} at fold {fold + 1}, epoch {epoch}"

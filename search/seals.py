@@ -45,15 +45,16 @@ def body_of(owner: str, key: str, text: str, *, must: bool) -> str:
     Raises:
         BrokenSeal: the fact is not what was stored.
     """
+    body = text[:-_LENGTH] + "}"
+    if text.endswith(f', "crc32": "{_checksum(owner, key, body)}"}}'):
+        return body
+    # Whatever is wrong with it: of a large ledger the lines above are what takes time.
     seal = _SEAL.fullmatch(text, max(len(text) - _LENGTH, 0))
     if seal is None:
         if must:
             raise BrokenSeal(f"{key} of {owner} has no checksum")
         return text
-    body = text[:-_LENGTH] + "}"
-    if seal[1] != _checksum(owner, key, body):
-        raise BrokenSeal(f"{key} of {owner} is not what was stored")
-    return body
+    raise BrokenSeal(f"{key} of {owner} is not what was stored")
 
 
 def check_order(orders: Iterable[int]) -> None:

@@ -1,81 +1,132 @@
 """How much a study will still train, as far as its policy lets it be foreseen. Pure."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import fmean
 
 from search.policies import race_options
+from search.prediction import predictions
 from search.race_options import RaceOptions
-from search.records import AGAIN, History, Trial
+from search.records import AGAIN, Epoch, History, Trial
 
-_RIVAL_FOLDS = 1.0
+_RIVAL_FOLDS = 0.6
 """Folds that a finalist trains before it is given up, until a study has finalists of its own."""
+
+_HOPE = 2.0
+"""How much likelier a record is to the sampler than to Laplace's rule. Read off 15 replays."""
 
 _LIKE_IT = 3
 """Trials from which on a mean over trials of one kind is taken to hold for the next ones."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
-    """Training that is still to be done, in seconds of one worker."""
-
-    seconds: float
-    is_limit: bool
-    """The policy may end the study before."""
+_MOST = 10_000
+"""Trials that are looked ahead to, where the budget names none."""
 
 
-def workload(history: History) -> Workload | None:
-    """Returns what will most likely be trained under the budget of trials.
+def seconds_left(history: History) -> float | None:
+    """Returns the training that will most likely come, in seconds of one worker.
 
     Args:
         history: The study.
 
     Returns:
-        None without a budget of trials, before the first epoch, or if the policy's work cannot
-        be foreseen.
+        None before the first epoch, or if the policy's work cannot be foreseen.
 
     Raises:
         StudyError: the race has a constant of another version.
     """
     facts, budget = history.facts, history.budget
-    if budget.trials is None or not any(trial.fold_epochs for trial in history.trials):
+    if not any(trial.fold_epochs for trial in history.trials):
         return None
-    future = max(budget.trials - len(history.trials), 0)
-    if facts.policy == "full":
-        return Workload(seconds=_in_full(history, history.trials, future), is_limit=False)
-    if facts.policy == "race":
-        left = _Race(history, race_options(facts.race), future).seconds()
-        return Workload(seconds=left, is_limit=budget.auto_stop)
+    begun = len(history.trials)
+    if facts.policy == "full" and budget.trials is not None:
+        return _in_full(history, history.trials, max(budget.trials - begun, 0))
+    if facts.policy == "race" and (budget.trials is not None or budget.auto_stop):
+        options = race_options(facts.race)
+        return _Race(history, options, _trials_at_the_end(history, options) - begun).seconds()
     return None
 
 
 def trained_seconds(history: History) -> float:
     """Returns what all workers have trained, in the same unit."""
-    return sum(trial.fold_epochs * _pace(trial) for trial in history.trials)
+    return math.fsum(
+        _cost(curve.epochs) for trial in history.trials for curve in trial.curves if len(curve)
+    )
 
 
-def _pace(trial: Trial) -> float:
-    """Returns the seconds of an epoch; 1 where none were measured, so that epochs count."""
-    return (trial.seconds / trial.fold_epochs if trial.fold_epochs else 0.0) or 1.0
-
-
-def _typical(history: History) -> float:
-    """Returns the seconds of an epoch of a trial to come: those of the sampler's, if any."""
-    begun = [trial for trial in history.trials if trial.fold_epochs]
-    own = [trial for trial in begun if trial.origin == history.facts.sampler]
-    return fmean(map(_pace, own if len(own) >= _LIKE_IT else begun))
+def _cost(epochs: Sequence[Epoch]) -> float:
+    """Returns the seconds of some epochs; 1 each where none were measured, so that they count."""
+    measured = math.fsum(own.seconds + own.build_seconds for own in epochs)
+    return measured or float(len(epochs))
 
 
 def _in_full(history: History, trials: Sequence[Trial], future: int) -> float:
     """Returns what these trials and so many others lack of their cross-validations."""
-    facts, typical = history.facts, _typical(history)
+    facts = history.facts
     each = facts.folds * facts.epochs
+    begun = [trial for trial in history.trials if trial.fold_epochs]
+    own = [trial for trial in begun if trial.origin == facts.sampler]
+    # Documented models come first and are not like what the sampler proposes.
+    typical = fmean(map(_pace, own if len(own) >= _LIKE_IT else begun))
     missing = (
         (each - trial.fold_epochs) * (_pace(trial) if trial.fold_epochs else typical)
         for trial in trials
         if not trial.is_final(facts.epochs)
     )
-    return sum(missing) + future * each * typical
+    return math.fsum(missing) + future * each * typical
+
+
+def _pace(trial: Trial) -> float:
+    return math.fsum(_cost(own.epochs) for own in trial.curves if len(own)) / trial.fold_epochs
+
+
+def _trials_at_the_end(history: History, options: RaceOptions) -> int:
+    """Returns how many trials a race will most likely have proposed.
+
+    It may end by itself once a run of trials has not beaten the best one by more than a standard
+    error, and the geometric mean of two chances of a record is below `settled`: Laplace's, about
+    1 / the run's length, and the sampler's, here taken to be `_HOPE` times that. A new record,
+    which begins the run anew, comes at the k-th trial with a chance of 1 / k. This is the median.
+
+    References:
+        Arnold, Balakrishnan and Nagaraja (1998), "Records", chapter 2.
+    """
+    begun, budget = len(history.trials), history.budget
+    most = budget.trials or _MOST
+    if not budget.auto_stop:
+        return max(most, begun)
+    found = predictions(history, options.measure)
+    means = [
+        found[t.number].mean
+        for t in history.trials
+        if t.origin == history.facts.sampler and t.number in found
+    ]
+    if _is_closing(history, options):
+        return begun
+    run, needed = 0, math.ceil(math.sqrt(_HOPE) / options.settled) - 1
+    if means:
+        best = max(means)
+        error = math.sqrt(max(best * (1 - best), 0.0) / history.facts.images)
+        run = len(means) - 1 - next(i for i, mean in enumerate(means) if mean >= best - error)
+    runs, ended = {run: 1.0}, 0.0  # chance of each length of the run
+    for count in range(begun, most):
+        ended += sum(chance for length, chance in runs.items() if length >= needed)
+        runs = {length: chance for length, chance in runs.items() if length < needed}
+        if ended >= 0.5:
+            return count
+        record = 1 / (count + 1)
+        after = {length + 1: chance * (1 - record) for length, chance in runs.items()}
+        runs = {**after, 0: record * sum(runs.values())}
+    return max(most, begun)
+
+
+def _is_closing(history: History, options: RaceOptions) -> bool:
+    """Says whether a race proposes no more: it trains further folds of an open cohort."""
+    raced = len(history.trials) // options.cohort * options.cohort
+    return any(
+        sum(len(curve) > 0 for curve in trial.curves) > 1
+        for trial in history.trials[raced:]
+        if not _is_wanted_whole(history, trial)
+    )
 
 
 class _Race:
@@ -85,63 +136,55 @@ class _Race:
     """
 
     def __init__(self, history: History, options: RaceOptions, future: int) -> None:
-        facts = history.facts
         self._history, self._options, self._future = history, options, future
-        self._rungs = options.rungs_below(facts.epochs)
-        whole = [trial for trial in history.trials if _is_wanted_whole(history, trial)]
-        self._wanted = whole
-        self._racing = [t for t in history.trials if t not in whole and not t.is_failed]
+        self._epochs, self._folds = history.facts.epochs, history.facts.folds
+        self._wanted = [t for t in history.trials if _is_wanted_whole(history, t)]
+        racing = [t for t in history.trials if t not in self._wanted and not t.is_failed]
+        self._firsts = [max(trial.curves, key=len).epochs for trial in racing]
+        self._racing = racing
 
     def seconds(self) -> float:
         """Returns the seconds of one worker."""
-        firsts = [self._first_curve(trial) for trial in self._racing]
-        standing = len(firsts) + self._future
-        left, finalists = 0.0, float(standing)
-        for index, rung in enumerate(self._rungs):
-            below = self._rungs[index - 1] if index else 0
-            done = sum(min(max(epochs - below, 0), rung - below) for epochs in firsts)
-            reached = sum(epochs >= rung for epochs in firsts)
+        left, there = 0.0, float(len(self._firsts) + self._future)
+        below = 0
+        for index, rung in enumerate(self._options.rungs_below(self._epochs)):
+            parts = [own[below:rung] for own in self._firsts]
             if index:
                 factors = self._options.factors
-                finalists = max(finalists / factors[min(index - 1, len(factors) - 1)], 1.0)
-            finalists = max(finalists, reached)
-            there = [t for t, own in zip(self._racing, firsts, strict=True) if own > below]
-            left += max(finalists * (rung - below) - done, 0.0) * self._pace_of(there)
-        return left + self._folds(finalists) + _in_full(self._history, self._wanted, 0)
+                there = max(there / factors[min(index - 1, len(factors) - 1)], 1.0)
+            there = max(there, sum(len(own) >= rung for own in self._firsts))
+            done = sum(map(len, parts))
+            left += max(there * (rung - below) - done, 0.0) * self._pace(parts)
+            below = rung
+        wanted = _in_full(self._history, self._wanted, 0) if self._wanted else 0.0
+        return left + self._further(there) + wanted
 
-    def _folds(self, finalists: float) -> float:
+    def _further(self, finalists: float) -> float:
         """Returns the seconds of further folds: the leader's, and those of its rivals."""
-        facts = self._history.facts
-        whole = [t for t in self._racing if self._first_curve(t) >= facts.epochs]
-        complete = [t for t in whole if t.is_complete(facts.epochs)]
-        stopped = [t for t in whole if t.verdict is not None]
-        open_ = [t for t in whole if not t.is_final(facts.epochs)]
-        each = _RIVAL_FOLDS
-        if len(stopped) >= _LIKE_IT:
-            each = fmean(self._further(trial) for trial in stopped)
-        further = 0.0
+        whole = [t for t in self._racing if max(map(len, t.curves)) >= self._epochs]
+        done = {t.number: t.fold_epochs / self._epochs - 1 for t in whole}
+        stopped = [done[t.number] for t in whole if t.verdict is not None]
+        open_ = [done[t.number] for t in whole if not t.is_final(self._epochs)]
+        each = fmean(stopped) if len(stopped) >= _LIKE_IT else _RIVAL_FOLDS
         coming = max(finalists - len(whole), 0.0)
-        if not complete:  # somebody will train all of them
-            most = max(map(self._further, open_), default=0.0)
-            further += facts.folds - 1 - most
-            coming += len(open_)
-            coming = max(coming - 1, 0.0)
-            further += coming * each
-        else:
-            further += coming * each
-            further += sum(max(each - self._further(trial), 0.5) for trial in open_)
-        return further * facts.epochs * self._pace_of(whole)
+        if any(t.is_complete(self._epochs) for t in whole):
+            folds = coming * each + sum(max(each - own, 0.5) for own in open_)
+        else:  # one of them will train all of its folds
+            folds = self._folds - 1 - max(open_, default=0.0)
+            folds += max(coming + len(open_) - 1, 0.0) * each
+        others = [
+            curve.epochs
+            for trial in whole
+            for curve in trial.curves
+            if len(curve) and curve.epochs is not max(trial.curves, key=len).epochs
+        ]
+        parts = others or [own[1:] for own in self._firsts if len(own) >= self._epochs]
+        return folds * self._epochs * self._pace(parts)
 
-    def _further(self, trial: Trial) -> float:
-        """Returns how many folds a trial has trained after the first."""
-        return trial.fold_epochs / self._history.facts.epochs - 1
-
-    def _first_curve(self, trial: Trial) -> int:
-        return max(len(curve) for curve in trial.curves)
-
-    def _pace_of(self, trials: Sequence[Trial]) -> float:
-        begun = [trial for trial in trials if trial.fold_epochs]
-        return fmean(map(_pace, begun)) if begun else _typical(self._history)
+    def _pace(self, parts: Sequence[Sequence[Epoch]]) -> float:
+        """Returns the seconds of an epoch of this kind, else of any epoch."""
+        begun = [own for own in parts if own] or [own for own in self._firsts if own]
+        return math.fsum(map(_cost, begun)) / sum(map(len, begun)) if begun else 1.0
 
 
 def _is_wanted_whole(history: History, trial: Trial) -> bool:

@@ -1,6 +1,7 @@
 """What the documents show is what the program does."""
 
 import dataclasses
+import html
 import re
 import shlex
 from pathlib import Path
@@ -45,6 +46,20 @@ def test_the_readme_shows_the_examples_that_are_run(name: str) -> None:
     shown = (ROOT / "README.md").read_text().partition(f"<!-- docs/examples/{name} -->")[2]
 
     assert shown.startswith(f"\n```python\n{code}```")
+
+
+def test_the_readme_shows_the_terminal_as_it_was_recorded() -> None:
+    """The text that the SVG beside it was made of, as well."""
+    recorded = (ROOT / "docs/pictures/search.txt").read_text()
+    shown = (ROOT / "README.md").read_text().partition("<!-- docs/pictures/search.txt -->")[2]
+    drawn = (ROOT / "docs/pictures/search.svg").read_text()
+
+    assert shown.startswith(f"\n```text\n{recorded}```")
+    words = {html.escape(word, quote=False) for word in recorded.split() if word.isascii()}
+    assert all(word in html.unescape(drawn).replace("\xa0", " ") for word in words)
+    assert "http" not in drawn.replace("http://www.w3.org/2000/svg", "").replace(
+        "https://github.com/Textualize/rich", ""
+    ).replace("https://www.textualize.io", "")
 
 
 def test_every_command_and_option_is_documented() -> None:

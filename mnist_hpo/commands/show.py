@@ -27,6 +27,7 @@ from mnist_hpo.storage import Storage
 from mnist_hpo.studies import find
 from mnist_hpo.tables import to_csv, to_markdown
 from search import reader
+from search.place import AbstractPlace
 from search.reader import Snapshot
 from search.records import Facts, History
 
@@ -80,7 +81,37 @@ def command(  # noqa: PLR0913 - one parameter an option
     """Shows the ranking of STUDY (its name, or the beginning of it)."""
     if columns is not None and form in {"json", "csv"}:
         raise click.UsageError(f"--{form} has every column; --columns is for tables.")
-    name, ledger = find(results, storage, study)
+    with reader.without_collecting():
+        _show(
+            *find(results, storage, study),
+            top=top,
+            sort=sort,
+            where=where,
+            columns=columns,
+            every=every,
+            wide=wide,
+            results=results,
+            storage=storage,
+            form=form,
+            color=color,
+        )
+
+
+def _show(  # noqa: PLR0913 - as the command itself
+    name: str,
+    ledger: AbstractPlace,
+    *,
+    top: int,
+    sort: str,
+    where: str | None,
+    columns: str | None,
+    every: bool,
+    wide: bool,
+    results: Path,
+    storage: Storage | None,
+    form: str | None,
+    color: str,
+) -> None:
     snapshot = reader.read(ledger, name)
     history = snapshot.history
     if form in {"json", "csv"}:

@@ -189,7 +189,7 @@ def _live(width: int, charset: str) -> str:
     moment = Moment(
         elapsed=history.elapsed,
         overview=_once(Overview.of)(history),
-        left=TimeLeft(300.0, is_limit=True),
+        left=TimeLeft(300.0, is_rough=True),
         predictions=_once(predictions_of)(history),
     )
     lines = picture(state, moment, width=width, shown=lambda text: writable(text, console))

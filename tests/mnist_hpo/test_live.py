@@ -149,18 +149,20 @@ class TestPicture:
         [ladder] = [line.text for line in lines if line.text.startswith("trials that")]
         assert ladder == "trials that reached epoch  1: 4  2: 3  4: 2  and all folds: 1"
 
-    def test_time_left_is_an_estimate_or_a_limit(self) -> None:
+    def test_time_left_is_an_estimate_a_limit_or_a_guess(self) -> None:
         past = raced()
         moment = Moment(elapsed=60, overview=Overview.of(past), left=TimeLeft(125))
         limit = replace(moment, left=TimeLeft(125, is_limit=True))
+        rough = replace(moment, left=TimeLeft(125, is_rough=True))
 
         texts = [
             "\n".join(line.text for line in picture(LiveState(history=past), own, width=80))
-            for own in (moment, limit)
+            for own in (moment, limit, rough)
         ]
 
         assert "1:00  ETA 2:05" in texts[0]
         assert "1:00  at most 2:05" in texts[1]
+        assert "1:00  ETA ~2:05" in texts[2]
 
     @pytest.mark.parametrize("width", range(60, 201))
     def test_no_line_is_too_wide_and_no_number_is_cut(self, width: int) -> None:
@@ -214,6 +216,14 @@ class TestLiveTable:
         assert said["2"] == ("running", "epoch 2 of 2")
         assert said["0"] == ("complete", "best")
         assert said["7"] == ("paused", "waits")
+
+    def test_several_folds_at_work_are_named(self) -> None:
+        study = facts(**RACE)
+        past = history(study, trial(0, study, [[0.5, 0.6, 0.7, 0.8], [0.5]]))
+
+        [row] = live_table(past, standings(past), {(0, 1): 1, (0, 2): 0}, {}).rows
+
+        assert (row.cells["state"], row.cells["what"]) == ("running", "folds 2, 3")
 
     def test_folds_done_are_counted_and_a_prediction_is_marked_and_dim(self) -> None:
         past = raced()

@@ -74,7 +74,7 @@ class TestPlainView:
     def test_a_summary_counts_what_can_be_counted(self, lines: list[str]) -> None:
         assert " trials=9/9 complete=1 rungs=1:9,2:" in lines[-1]
         assert not any("done=" in line for line in lines)
-        assert any(" at_most_s=" in line for line in lines)
+        assert any(" eta_rough_s=" in line for line in lines)
         assert not any(" eta_s=" in line for line in lines)
         assert not any("\x1b" in line for line in lines)
 

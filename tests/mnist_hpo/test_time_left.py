@@ -35,13 +35,18 @@ def test_the_budget_that_ends_first_counts() -> None:
     assert time_left(replace(past, elapsed=24.0), began=history(study), passed=24) == TimeLeft(36)
 
 
-def test_a_race_that_may_end_by_itself_has_a_limit_only() -> None:
+def test_a_race_that_may_end_by_itself_has_a_guess_or_a_limit() -> None:
+    """Fifty seconds an epoch: two minutes end first. A tenth of a second: they do not."""
     study = facts(policy="race", race={"rungs": "1,2"}, images=3000)
     past = history(study, trial(0, study, [[0.5]]), budget=Budget(minutes=2))
 
-    left = time_left(replace(past, elapsed=50.0), began=history(study), passed=50)
+    slow = time_left(replace(past, elapsed=50.0), began=history(study), passed=50)
+    fast = time_left(replace(past, elapsed=0.1), began=history(study), passed=0.1)
 
-    assert left == TimeLeft(70, is_limit=True)
+    assert slow == TimeLeft(70, is_limit=True)
+    assert fast is not None
+    assert (fast.is_rough, fast.is_limit) == (True, False)
+    assert fast.seconds < 60
 
 
 def test_constants_of_another_version_leave_the_minutes() -> None:

@@ -531,6 +531,22 @@ if __name__ == "__main__":
 """
 
 
+class _Slow:
+    """A cluster on a machine that is too busy to end it in time."""
+
+    def close(self, timeout: float) -> None:
+        raise TimeoutError(timeout)
+
+
+def test_a_cluster_that_ends_late_does_not_fail_a_search_that_is_done() -> None:
+    engine: Any = DaskEngine(1)
+    engine._client = engine._cluster = _Slow()
+
+    engine.close()
+
+    assert engine._cluster is None
+
+
 @pytest.mark.slow
 def test_workers_of_a_killed_driver_end_by_themselves(tmp_path: Path) -> None:
     """Within half a minute, one of them in the middle of a job."""

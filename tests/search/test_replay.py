@@ -346,12 +346,28 @@ def test_a_replay_decides_as_the_real_loop_does(policy: str, tmp_path: Path) -> 
 
 
 def _plain(own: Trial) -> Trial:
-    """Leaves out the fingerprints of checkpoints: a replay has none."""
+    """Leaves out fingerprints of checkpoints, which a replay lacks, and the building of models."""
     curves = tuple(
-        Curve(tuple(replace(epoch, checkpoint=None) for epoch in curve.epochs), curve.run)
+        Curve(
+            tuple(replace(epoch, checkpoint=None, build_seconds=0.0) for epoch in curve.epochs),
+            curve.run,
+        )
         for curve in own.curves
     )
     return replace(own, curves=curves)
+
+
+def test_the_history_says_what_each_worker_was_busy_with() -> None:
+    """Training and building of one worker, from the first second to the last."""
+    ran = run(Replay(TWO_ROWS), "full")
+
+    told = [
+        epoch.seconds + epoch.build_seconds
+        for own in ran.history.trials
+        for curve in own.curves
+        for epoch in curve.epochs
+    ]
+    assert sum(told) == ran.busy_seconds == ran.training_seconds
 
 
 def test_the_simulated_clock_never_goes_back() -> None:
