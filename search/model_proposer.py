@@ -150,9 +150,9 @@ class ModelProposer(AbstractProposer):
             for trial in history.trials
             if trial.number not in known and trial.in_space and not trial.is_failed
         ]
+        best = float(smooth.means_at(smooth.points).max())
         if waiting:  # whoever has not finished an epoch is taken to turn out as expected
             smooth = smooth.believing(np.stack(waiting))
-        best = float(smooth.means_at(points).max())
         means, variances = smooth.at(np.stack([point for _, point in pool]))
         spreads = np.sqrt(variances)
         gains = _expected_improvement(means, spreads, best)

@@ -17,7 +17,7 @@ import numpy as np
 
 from search.chain import reached_at_the_end
 from search.fold_model import FoldModel
-from search.log_odds import log_odds
+from search.log_odds import Floats, log_odds
 from search.per_trial import PerTrial
 from search.points import point_of
 from search.records import Curve, Epoch, History, Trial
@@ -96,6 +96,8 @@ class Predictor:
         self._seen: dict[int, _Seen] = {}
         self._facts: object = None
         self._last: tuple[list[_Seen], Mapping[int, Prediction]] = ([], {})
+        self._near: tuple[tuple[tuple[int, float], ...], Floats] = ((), np.zeros(0))
+        """First values, and what the neighbours say of each trial: most jobs change neither."""
 
     def predictions(self, history: History) -> Mapping[int, Prediction]:
         """Predicts the score of every trial with a finished epoch.
@@ -105,6 +107,7 @@ class Predictor:
         """
         if self._facts is not history.facts:
             self._seen, self._facts, self._last = {}, history.facts, ([], {})
+            self._near = (), np.zeros(0)
         alive = [t for t in history.trials if any(t.curves) and not t.is_failed]
         if not alive:
             return {}
@@ -156,13 +159,18 @@ class Predictor:
         )
         points = np.stack([self.points.of(trial, facts.space) for trial in alive])
         inside = [i for i, trial in enumerate(alive) if trial.in_space]
-        near = np.zeros(len(seen))
-        if len(inside) > 1:
-            starts = np.array([seen[i].marked[0] for i in inside])
-            near = Smooth.fitted(points[inside], starts).means_at(points)
+        starts = tuple(
+            (trial.number, own.marked[0]) for trial, own in zip(alive, seen, strict=True)
+        )
+        if self._near[0] != starts:
+            near = np.zeros(len(seen))
+            if len(inside) > 1:
+                firsts = np.array([starts[i][1] for i in inside])
+                near = Smooth.fitted(points[inside], firsts).means_at(points)
+            self._near = starts, near
         ends, variances = reached_at_the_end(
             [own.marked for own in seen],
-            np.column_stack([near, points]),
+            np.column_stack([self._near[1], points]),
             milestones(facts.epochs),
         )
         means, lows, highs = folds.means_from([first_fold(t) for t in alive], ends, variances)
