@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
+from search import decode
 from search.points import sampled
 from search.records import (
     Budget,
@@ -37,6 +38,7 @@ from search.records import (
     TrialState,
     Verdict,
 )
+from search.seals import sealed
 from search.testing import facts
 from search.testing_ledger import write_ledger
 from spaces.cnn_space import CNN_SPACE
@@ -204,12 +206,33 @@ def _write_many(folder: Path, studies: int) -> None:
         shutil.copy(first, copy)
         with contextlib.closing(sqlite3.connect(copy)) as db, db:
             db.execute("PRAGMA synchronous=OFF")
-            db.execute("UPDATE studies SET study_name = ?", (f"study-{number}",))
-            db.execute(
-                "UPDATE study_user_attributes SET value_json = "
-                "replace(value_json, '\"study-0\"', ?) WHERE key = 'facts'",
-                (f'"study-{number}"',),
-            )
+            _rename(db, f"study-{number}")
+
+
+def _rename(db: sqlite3.Connection, name: str) -> None:
+    """Gives a study another name: each fact is sealed for its owner."""
+    db.execute("UPDATE studies SET study_name = ?", (name,))
+    rows = db.execute("SELECT rowid, key, value_json FROM study_user_attributes").fetchall()
+    for row, key, text in rows:
+        fact = json.loads(text)
+        if key == "facts":
+            fact["study"]["study"] = name
+        _seal(db, "study_user_attributes", row, name, key, fact)
+    rows = db.execute(
+        "SELECT own.rowid, number, key, value_json FROM trial_user_attributes own "
+        "JOIN trials USING (trial_id)"
+    ).fetchall()
+    for row, number, key, text in rows:
+        owner = decode.owner(name, number)
+        _seal(db, "trial_user_attributes", row, owner, key, json.loads(text))
+
+
+def _seal(  # noqa: PLR0913, PLR0917 - a row and what it says
+    db: sqlite3.Connection, table: str, row: int, owner: str, key: str, fact: object
+) -> None:
+    if isinstance(fact, dict) and fact.pop("crc32", None) is not None:
+        text = json.dumps(sealed(owner, key, fact))
+        db.execute(f"UPDATE {table} SET value_json = ? WHERE rowid = ?", (text, row))  # noqa: S608
 
 
 def main() -> None:
