@@ -46,6 +46,9 @@ SHOTS = {
     },
     "report-dark": {"viewport": {"width": 1200, "height": 1500}, "color_scheme": "dark"},
 }
+PLACES = {"report-dark": "#history"}
+"""Where a picture begins, if not at the top."""
+
 COLOURS = 64
 """Of a screenshot: enough for letters and charts, a fifth of the bytes."""
 
@@ -87,8 +90,10 @@ def photograph_search(folder: Path, options: list[str]) -> None:
 
 
 def draw_screen(screen: str) -> None:
-    """Writes a screen as docs/pictures/search.txt and search.svg."""
-    text = Text.from_ansi(screen.rstrip())
+    """Writes the live view on a screen as docs/pictures/search.txt and search.svg."""
+    lines = screen.rstrip().splitlines()
+    first = next(i for i, line in enumerate(lines) if f"{STUDY}  " in line)
+    text = Text.from_ansi("\n".join(lines[first:]))
     PICTURES.mkdir(parents=True, exist_ok=True)
     plain = "\n".join(line.rstrip() for line in text.plain.splitlines())
     (PICTURES / "search.txt").write_text(f"{plain}\n", encoding="utf-8")
@@ -124,7 +129,7 @@ def photograph_report(folder: Path) -> None:
         for name, how in SHOTS.items():
             context = browser.new_context(**how)  # type: ignore[arg-type]  # by name
             page = context.new_page()
-            page.goto(page_file.as_uri())
+            page.goto(page_file.as_uri() + PLACES.get(name, ""))
             write_small(page.screenshot(timeout=120_000), PICTURES / f"{name}.png")
             context.close()
         browser.close()

@@ -32,6 +32,7 @@ from mnist_hpo.report.provenance import (
 )
 from mnist_hpo.report.summary import headline, summary
 from mnist_hpo.reproducing import commands
+from mnist_hpo.tables import unbroken
 from search.importance import LEAST_TRIALS
 
 SECTIONS = (
@@ -118,7 +119,7 @@ def _context(material: Material, charts: Sequence[Picture]) -> dict[str, Any]:
         "study": facts.study,
         "version": material.versions.get("mnist-hpo", "from its source tree"),
         "headline": headline(material),
-        "summary": list(summary(material)),
+        "summary": [unbroken(line) for line in summary(material)],
         "leaderboard": leaderboard(material),
         "pictures": {
             name: by_section.get(name, [])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mnist_hpo.tables import Column, Row, Table, fit, fold, to_csv, to_markdown, width_of
+from mnist_hpo.tables import Column, Row, Table, fit, fold, to_csv, to_markdown, unbroken, width_of
 
 Run = Callable[..., Any]
 
@@ -107,6 +107,15 @@ def test_a_text_is_folded_at_spaces_where_possible(
     text: str, width: int, lines: list[str]
 ) -> None:
     assert fold(text, width) == lines
+
+
+def test_a_browser_keeps_numbers_on_one_line() -> None:
+    """As `fold` does, by spaces that do not break."""
+    text = "0.9617 ± 0.0055 of 1 550 epochs (85 %), 5 folds 3 epochs"
+
+    assert unbroken(text).replace("\xa0", "_") == (
+        "0.9617_±_0.0055 of 1_550 epochs (85_%), 5 folds 3 epochs"
+    )
 
 
 @pytest.mark.parametrize(("text", "width"), [("abc", 3), ("±", 1), ("数", 2), ("e\u0301", 1)])
