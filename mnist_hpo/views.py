@@ -35,9 +35,10 @@ def _shown(*, quiet: bool, no_progress: bool, color: str, looks_on: bool) -> Abs
         return PlainView(sys.stderr)
     from mnist_hpo.console import live_console  # noqa: PLC0415 - rich, for a terminal only
     from mnist_hpo.live import LiveView  # noqa: PLC0415 - likewise
+    from mnist_hpo.live_picture import LOOK_ON  # noqa: PLC0415 - likewise
 
     if looks_on:
-        return LiveView(live_console(color), footer="Ctrl-C ends this view; the search goes on.")
+        return LiveView(live_console(color), footer=LOOK_ON)
     return LiveView(live_console(color))
 
 

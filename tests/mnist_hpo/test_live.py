@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from mnist_hpo.live import LiveView
-from mnist_hpo.live_picture import STARTING, STOP, Moment, Overview, picture
+from mnist_hpo.live_picture import LOOK_ON, STARTING, STOP, Moment, Overview, picture
 from mnist_hpo.live_state import NEWS, LiveState
 from mnist_hpo.live_table import SHOWN_TRIALS, live_table
 from mnist_hpo.prospects import predictions_of
@@ -21,6 +21,7 @@ from mnist_hpo.ranking import standings
 from mnist_hpo.sparing import Sparing
 from mnist_hpo.tables import width_of
 from mnist_hpo.time_left import TimeLeft
+from mnist_hpo.watching import followed
 from search import events
 from search.candidates import Candidates
 from search.checkpoints import CheckpointFolder
@@ -28,6 +29,7 @@ from search.driver import Driver
 from search.engine import InlineEngine
 from search.memory import MemoryLedger
 from search.policies import policy_for
+from search.reader import Snapshot
 from search.records import Budget, Failure, History, Job, TrialState, Verdict
 from search.samplers import proposer
 from search.testing import ScriptedTrainer, facts, history, trial
@@ -199,6 +201,29 @@ class TestPicture:
         assert [own.text for own in picture(LiveState(), Moment(elapsed=0), width=80)] == [
             STARTING
         ]
+
+
+def test_watch_draws_the_same_from_a_ledger() -> None:
+    """What lies between two readings: a new trial, an epoch, and the job that is in hand."""
+    study = facts(**RACE)
+    before = history(study, trial(0, study, [[0.5]]), budget=Budget(trials=9))
+    in_hand = trial(1, study, attempts=((0, 1), (0, 0), (0, 0)))
+    after = history(study, trial(0, study, [[0.5, 0.6]]), in_hand, budget=Budget(trials=9))
+    state, known = LiveState(), None
+    for past in (before, after):
+        read = Snapshot(history=past, owner="pid 1 on here since now", updated=None)
+        for event in followed(known, read):
+            state = state.after(event)
+        known = read
+
+    moment = Moment(elapsed=60, overview=Overview.of(after))
+    lines = [own.text for own in picture(state, moment, width=80, footer=LOOK_ON)]
+
+    assert state.running == {(1, 0): 0}
+    assert lines[0].endswith("3 folds x 4 epochs  1 worker")
+    assert any(re.match("trial 1, fold 1 +─+ +0/1$", line) for line in lines)
+    assert any(re.match(" +1  running +1.0 +0/3 ", line) for line in lines)
+    assert lines[-1] == LOOK_ON
 
 
 class TestLiveTable:
