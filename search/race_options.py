@@ -42,7 +42,7 @@ class RaceOptions:
     last_call: float = 0.15
     """When a race would end, whoever waits at a rung with a larger chance to win goes on."""
 
-    settled: float = 0.08
+    settled: float = 0.05
     """The search stops when the chance of a next trial to win is below this."""
 
     def rungs_below(self, epochs: int) -> tuple[int, ...]:
