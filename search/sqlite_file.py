@@ -73,6 +73,9 @@ class SqliteFile(AbstractPlace):
                 yield _FileReading(db)
         except sqlite3.DatabaseError as error:
             raise LedgerError(f"Cannot read the ledger {self}: {error}.") from error
+        except UnicodeDecodeError as error:
+            # Of SQLite's own message, which repeats a damaged table's name or statement.
+            raise LedgerError(f"Cannot read the ledger {self}: its tables are damaged.") from error
 
     def _probed(self, study: str | None) -> sqlite3.Connection:
         db = self._open("ro")
@@ -84,6 +87,9 @@ class SqliteFile(AbstractPlace):
                 raise
             self._roll_back(study)
             return self._open("ro")
+        except UnicodeDecodeError:
+            db.close()
+            raise
         return db
 
     def _open(self, mode: str) -> sqlite3.Connection:

@@ -169,3 +169,13 @@ def test_a_changed_score_is_noticed_by_its_checksum(case: Case) -> None:
     case.check(content, by_owner=True)
 
     assert case.seen == {"noticed": 1, "noticed by the owner": 1}
+
+
+def test_a_statement_that_is_no_text_is_noticed(case: Case) -> None:
+    """SQLite repeats it in its message, which Python cannot read then: a case of the full size."""
+    content = case.content.replace(b"CREATE TABLE studies", b"CREA\xecE TABLE studies")
+    assert content != case.content
+
+    case.check(content, by_owner=True)
+
+    assert case.seen == {"noticed": 1, "noticed by the owner": 1}
