@@ -52,12 +52,16 @@ def test_a_budget_of_minutes_is_of_monotonic_time(
 
 @pytest.mark.full
 def test_a_jumping_clock_changes_no_study(
-    built: Callable[[str], Path], memory: Path, search_words: tuple[str, ...], whole: History
+    built: Callable[[str], Path],
+    memory: Path,
+    search_words: tuple[str, ...],
+    whole: History,
+    portion: Callable[[int], int],
 ) -> None:
     """The full size: 50 studies of one worker, over a hundred jumps."""
     herd = Herd(preload=built("clock"))
     try:
-        for number in range(50):
+        for number in range(portion(50)):
             results = memory / str(number)
             line = [*search_words, "--results", str(results)]
             assert herd.one(cli=line, training={"seconds": 0.1}).ended

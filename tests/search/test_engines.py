@@ -236,9 +236,13 @@ def test_a_study_whose_worker_is_killed_loses_nothing(new_study: Make) -> None:
 
 @pytest.mark.full
 @pytest.mark.timeout(3600)
-def test_a_study_whose_workers_are_killed_again_and_again_loses_nothing(new_study: Make) -> None:
-    """The full size: 60 kills in a study of 380 epochs."""
-    lost = survive(new_study, trials=32, kills=60)
+def test_a_study_whose_workers_are_killed_again_and_again_loses_nothing(
+    new_study: Make, portion: Callable[[int], int]
+) -> None:
+    """The full size: 60 kills in a study of 372 epochs."""
+    kills = portion(60)
+
+    lost = survive(new_study, trials=1 + (4 + 6 * kills) // 12, kills=kills)
 
     print(dict(lost))  # noqa: T201 - figures for docs/
 
