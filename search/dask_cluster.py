@@ -2,20 +2,15 @@
 
 import contextlib
 import logging
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import final
 
 from distributed import Client
 
 from search.dask_address import checked_address
-from search.dask_jobs import AbstractDaskEngine, TrainerPlugin
-from search.engine import Outcome
+from search.dask_jobs import PATIENCE_SECONDS, AbstractDaskEngine, TrainerPlugin
 from search.errors import ClusterError
 from search.trainer import AbstractTrainer
-
-PATIENCE_SECONDS = 60.0
-"""How long a scheduler that does not answer, or has no worker, is waited for."""
 
 
 @final
@@ -26,7 +21,6 @@ class ClusterEngine(AbstractDaskEngine):
         address: As `checked_address` takes it.
         environment: The study's; a worker must have its versions. None: any will do.
         patience: Seconds to wait for a scheduler, or for the first worker.
-        clock: Seconds that never go back.
     """
 
     def __init__(
@@ -35,14 +29,10 @@ class ClusterEngine(AbstractDaskEngine):
         environment: Mapping[str, str] | None,
         *,
         patience: float = PATIENCE_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__()
+        super().__init__(patience)
         self._address = checked_address(address)
         self._environment = environment
-        self._patience = patience
-        self._clock = clock
-        self._alone_since: float | None = None
         self._count = 1
 
     @property
@@ -60,7 +50,10 @@ class ClusterEngine(AbstractDaskEngine):
         try:
             self._client.wait_for_workers(1, timeout=self._patience)
         except TimeoutError as error:
-            raise self._without_workers() from error
+            raise ClusterError(
+                f"The cluster {self._address} had no worker for {self._patience:g} s. Start some "
+                f"with `dask worker {self._address} --nthreads 1`."
+            ) from error
         try:
             self._client.register_plugin(TrainerPlugin(trainer, self._environment, ours=False))
         except Exception as error:
@@ -70,27 +63,6 @@ class ClusterEngine(AbstractDaskEngine):
                 f"{type(error).__name__}: {error}. Install the same mnist-hpo there."
             ) from error
         self._count = max(1, len(self._alive()))
-
-    def wait(self, seconds: float) -> tuple[Outcome, ...]:
-        outcomes = super().wait(seconds)
-        alive = self._alive()
-        if alive:
-            self._alone_since = None
-            if all(address in self._unfit for address in alive):
-                raise ClusterError(
-                    f"No worker of {self._address} can train: {self._unfit[alive[0]]}."
-                )
-        elif self._alone_since is None:
-            self._alone_since = self._clock()
-        elif self._clock() - self._alone_since > self._patience:
-            raise self._without_workers()
-        return outcomes
-
-    def _without_workers(self) -> ClusterError:
-        return ClusterError(
-            f"The cluster {self._address} had no worker for {self._patience:g} s. Start some with "
-            f"`dask worker {self._address} --nthreads 1`."
-        )
 
     def _end_worker(self, address: str) -> None:
         assert self._client is not None  # noqa: S101 - `start` comes first

@@ -12,7 +12,6 @@ import dask
 from distributed import Client, LocalCluster
 
 from search.dask_jobs import DRIVERS_OWN, AbstractDaskEngine, TrainerPlugin
-from search.engine import Outcome
 from search.trainer import AbstractTrainer
 
 # Two trainings of one thread each are faster than one of two, and equal bits need equal counts.
@@ -83,12 +82,12 @@ class DaskEngine(AbstractDaskEngine):
                 for number, handler in before.items():
                     signal.signal(number, handler)
 
-    def wait(self, seconds: float) -> tuple[Outcome, ...]:
+    def _alive(self) -> list[str]:
         assert self._cluster is not None  # noqa: S101 - `start` comes first
         if len(self._cluster.workers) < self._count:
             # Dask gives up a worker that was not back within 15 seconds, as on a busy machine.
             self._cluster.scale(self._count)
-        return super().wait(seconds)
+        return super()._alive()
 
     def _death(self) -> str:
         before, self._oom_kills = self._oom_kills, _oom_kills()

@@ -8,10 +8,10 @@ import abc
 import contextlib
 import queue
 import signal
+import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import dask
 from distributed import Client, Future, KilledWorker, Worker, WorkerPlugin
@@ -28,6 +28,11 @@ DRIVERS_OWN = (signal.SIGINT, signal.SIGHUP)
 """Ctrl-C and a closed terminal reach the whole process group; the driver alone decides."""
 
 _PLUGIN = "search-trainer"
+
+PATIENCE_SECONDS = 120.0
+"""How long a scheduler that does not answer, or has no worker, is waited for."""
+
+_LOOK_SECONDS = 0.05
 
 _FETCH_SECONDS = 60.0
 """A result lies on its worker until it is fetched, and is lost with it."""
@@ -89,7 +94,8 @@ def _work(task: Task) -> Outcome | Unfit:
 class AbstractDaskEngine(AbstractEngine):
     """Hands each job to one worker, and knows what each worker still has."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
+        self._patience = patience
         self._client: Client | None = None
         self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._running: dict[str, tuple[Job, str]] = {}
@@ -108,12 +114,8 @@ class AbstractDaskEngine(AbstractEngine):
         return "its worker died"
 
     def free(self) -> int:
-        # While a killed worker is being restarted, a task for it would queue behind another's
-        # and die with that, blamed for it.
-        unplaced = sum(address == "" for _, address in self._running.values())
-        idle = len(self._idle()) - unplaced
         # With none alive and none running one task may wait for the first to come back.
-        return max(idle, 0 if self._running or self._lost else 1)
+        return max(len(self._idle()), 0 if self._running or self._lost else 1)
 
     def is_warm(self, job: Job) -> bool:
         return self._warm_worker(job) is not None
@@ -139,36 +141,49 @@ class AbstractDaskEngine(AbstractEngine):
     def submit(self, task: Task) -> None:
         address = self._chosen(task)
         assert self._client is not None  # noqa: S101 - choosing has checked
-        options: dict[str, Any] = {"workers": [address], "allow_other_workers": False}
         with dask.config.set(_SENDING):
-            future = self._client.submit(_work, task, pure=False, **(options if address else {}))
+            future = self._client.submit(_work, task, pure=False, workers=[address])
         self._running[future.key] = (task.job, address)
         self._futures[future.key] = future
         future.add_done_callback(self._ended.put)
 
     def _chosen(self, task: Task) -> str:
-        """Returns the idle worker with the least to do for a task; "": there is none."""
-        idle = self._idle()
+        """Returns the idle worker with the least to do for a task.
+
+        A task without a worker of its own would be put behind another's, die with that, and be
+        blamed for it. So it waits for the first worker to come, or to come back.
+
+        Raises:
+            ClusterError: there is none for too long.
+        """
+        end = time.monotonic() + self._patience
+        while not (idle := self._idle()):
+            if time.monotonic() > end:
+                raise self._without_workers()
+            time.sleep(_LOOK_SECONDS)
         config = config_key(task.config)
         known = [address for address in idle if config in self._recent.get(address, ())]
         cold = [address for address in idle if address not in self._warm]
-        address = self._warm_worker(task.job) or next(iter(known or cold or idle), "")
+        address = self._warm_worker(task.job) or (known or cold or idle)[0]
         self._warm.pop(address, None)
-        if address:
-            recent = self._recent.setdefault(address, deque(maxlen=MAX_KEPT))
-            if config in recent:
-                recent.remove(config)
-            recent.append(config)
+        recent = self._recent.setdefault(address, deque(maxlen=MAX_KEPT))
+        if config in recent:
+            recent.remove(config)
+        recent.append(config)
         return address
+
+    def _without_workers(self) -> ClusterError:
+        unfit = next((self._unfit[own] for own in self._alive() if own in self._unfit), "")
+        why = f"no worker can train ({unfit})" if unfit else "there was no worker"
+        return ClusterError(f"For {self._patience:g} s {why}. Everything finished is saved.")
 
     def give_up(self, job: Job, reason: str) -> None:
         for key, (own, address) in list(self._running.items()):
             if own.lane == job.lane:
                 self._drop(key, Lost(own, reason, died=True))
-                if address:
-                    # Until it is gone it would take the next job with it.
-                    self._unfit[address] = reason
-                    self._end_worker(address)
+                # Until it is gone it would take the next job with it.
+                self._unfit[address] = reason
+                self._end_worker(address)
 
     def _drop(self, key: str, outcome: Lost) -> None:
         """Ends a job with an outcome of our own."""
@@ -180,7 +195,7 @@ class AbstractDaskEngine(AbstractEngine):
     def wait(self, seconds: float) -> tuple[Outcome, ...]:
         alive = set(self._alive())
         for key, (job, address) in list(self._running.items()):
-            if address and address not in alive:
+            if address not in alive:
                 self._drop(key, Lost(job, self._death(), died=True))
         outcomes, self._lost = self._lost, []
         with contextlib.suppress(queue.Empty):
