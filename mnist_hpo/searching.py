@@ -142,22 +142,18 @@ def search(  # noqa: PLR0913 - the parts of one search, chosen by its two comman
         epoch_seconds=effort.job_minutes * 60,
         asked=asked,
     )
-    reason = code = None
-    try:
-        with (
-            contextlib.closing(ledger),
-            contextlib.closing(engine),
-            view,
-            handled(driver.stop, view.tell) as interruptions,
-        ):
-            engine.start(LazyTrainer(catalogue=catalogue, data=data, facts=facts))
-            reason = driver.run()
-            code = interruptions.exit_code
-    except StopNow as stopped:
-        code = stopped.exit_code
-    if reason is None:
-        view.interrupted(ledger.history)
-        return code or 130
+    reason = None
+    # Outermost: closing the workers takes seconds, and somebody may press Ctrl-C again meanwhile.
+    with handled(driver.stop, view.tell) as interruptions:
+        try:
+            with contextlib.closing(ledger), contextlib.closing(engine), view:
+                engine.start(LazyTrainer(catalogue=catalogue, data=data, facts=facts))
+                reason = driver.run()
+        except StopNow:
+            pass
+        if reason is None:
+            view.interrupted(ledger.history)
+            return interruptions.exit_code or 130
     if ledger.history.incumbent is None:
         raise NoResultError(
             f"Study {facts.study!r} is done ({reason}), and no trial is complete.",

@@ -13,10 +13,6 @@ class StopNow(KeyboardInterrupt):
     A `KeyboardInterrupt`, so that no library on the way takes it for an ordinary error.
     """
 
-    def __init__(self, exit_code: int) -> None:
-        super().__init__(exit_code)
-        self.exit_code = exit_code
-
 
 class Interruptions:
     """What the signals of one search have led to.
@@ -51,7 +47,7 @@ class Interruptions:
         else:
             self._is_ending = True
             self.exit_code = code
-            raise StopNow(code)
+            raise StopNow
 
 
 @contextlib.contextmanager

@@ -160,12 +160,12 @@ def interrupted(  # noqa: PLR0913 - all of one test in two sizes
     return max(took)
 
 
-@pytest.mark.parametrize("name", ["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize("name", ["Ctrl-C", "Ctrl-C twice", "SIGTERM"])
 def test_signals_at_random_moments_change_nothing(
     herd: Herd, memory: Path, search_words: Words, whole: History, name: str
 ) -> None:
-    """The small size: whatever a commit or a checkpoint was about to do, ten times each."""
-    interrupted(herd, memory, CASES[name], words=search_words, whole=whole, times=10)
+    """The small size: whatever a commit or a checkpoint was about to do, six times each."""
+    interrupted(herd, memory, CASES[name], words=search_words, whole=whole, times=6)
 
 
 @pytest.mark.full
