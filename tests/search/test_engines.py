@@ -459,7 +459,10 @@ def test_no_task_queues_behind_another_while_a_worker_restarts() -> None:
 
 @pytest.mark.slow
 def test_with_every_worker_dead_a_task_waits_for_the_first_to_come_back() -> None:
-    """Otherwise the driver would find nothing to do and take that for the end."""
+    """Otherwise the driver would find nothing to do and take that for the end.
+
+    And the second task waits for the second worker: put behind the first, it would die with it.
+    """
     engine = DaskEngine(2)
     engine.start(ScriptedTrainer())
     try:
@@ -472,12 +475,17 @@ def test_with_every_worker_dead_a_task_waits_for_the_first_to_come_back() -> Non
 
         assert engine.free() == 1
         engine.submit(task())
-        outcome = outcome_of(engine)
+        engine.submit(task(1))
+        addresses = {address for _, address in engine._running.values()}
+        outcomes: list[Outcome] = []
+        while len(outcomes) < 2:
+            outcomes += engine.wait(1.0)
         assert engine.free() >= 1
     finally:
         engine.close()
 
-    assert isinstance(outcome, Done)
+    assert len(addresses) == 2
+    assert all(isinstance(outcome, Done) for outcome in outcomes)
 
 
 @pytest.mark.slow
