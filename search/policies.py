@@ -59,7 +59,7 @@ def race_options(given: Mapping[str, str]) -> RaceOptions:
             raise StudyError(f"The race has no option {name!r}; it has {', '.join(fields)}.")
         try:
             values[name] = _parsed(fields[name].default, text)
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, ZeroDivisionError) as error:
             raise StudyError(
                 f"The race's {name} is like {fields[name].default}, got {text!r}."
             ) from error
@@ -74,7 +74,8 @@ def _parsed(like: object, text: str) -> object:
         case int():
             return int(text)
         case float():
-            return float(text)
+            over, slash, under = text.partition("/")  # 0.05, 1e-3, and 1/3
+            return float(over) / float(under) if slash else float(text)
         case tuple():
             kind = type(like[0])
             return tuple(kind(part) for part in text.replace("-", ",").split(","))

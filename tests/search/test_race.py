@@ -858,6 +858,7 @@ def test_constants_are_read_as_they_are_typed() -> None:
         ({"cohort": "2.5"}, "cohort is like 50, got '2.5'"),
         ({"guard": "maybe"}, "guard is like True, got 'maybe'"),
         ({"alpha": ""}, r"alpha is like 0\.\d+, got ''"),
+        ({"alpha": "1/0"}, r"alpha is like 0\.\d+, got '1/0'"),
         ({"rank": "best"}, "'model' or 'early', got 'best'"),
     ],
 )
