@@ -10,7 +10,6 @@ from mnist_hpo import console, schema
 from mnist_hpo.errors import StorageError
 from mnist_hpo.formats import ago_text, score_text, share_text
 from mnist_hpo.options import color_option, command_line, form_option, where_options
-from mnist_hpo.ranking import standings
 from mnist_hpo.storage import Storage
 from mnist_hpo.studies import all_studies
 from mnist_hpo.tables import Column, Row, Table, to_csv, to_markdown
@@ -35,7 +34,19 @@ _COLUMNS = (
 @color_option
 def command(*, results: Path, storage: Storage | None, form: str | None, color: str) -> None:
     """Lists all studies: state, trials, best score and what to do next."""
-    snapshots, broken = _read_all(results, storage)
+    with reader.without_collecting():
+        _list(*_read_all(results, storage), results, storage, form=form, color=color)
+
+
+def _list(  # noqa: PLR0913 - what was read, and the options
+    snapshots: list[Snapshot],
+    broken: list[tuple[str, LedgerError]],
+    results: Path,
+    storage: Storage | None,
+    *,
+    form: str | None,
+    color: str,
+) -> None:
     if form == "json":
         entries = [schema.list_json(snapshot) for snapshot in snapshots]
         document = {"schema_version": schema.SCHEMA_VERSION, "studies": entries}
@@ -91,9 +102,9 @@ def _table(snapshots: list[Snapshot], now: datetime) -> Table:
 
 def _row(snapshot: Snapshot, now: datetime) -> Row:
     entry = schema.list_json(snapshot)
-    rows = standings(snapshot.history)
-    score = rows[0].score if rows else None
-    total = snapshot.history.budget.trials
+    history = snapshot.history
+    best, total = history.incumbent, history.budget.trials
+    score = None if best is None else best.score(history.facts.epochs)
     return Row(
         {
             "study": entry["name"],
