@@ -56,8 +56,8 @@ MUTANTS = (
     Mutant(
         name="a changed fact is believed",
         file="search/seals.py",
-        old="    if seal[1] != _checksum(owner, key, body):",
-        new="    if False:",
+        old='    raise BrokenSeal(f"{key} of {owner} is not what was stored")',
+        new="    return body",
         caught_by="tests/mnist_hpo/test_damage.py",
     ),
     Mutant(
@@ -196,8 +196,8 @@ MUTANTS = (
     Mutant(
         name="everybody near the top is promoted, again and again",
         file="search/rungs.py",
-        old="            : max(places - gone, 0)\n",
-        new="            : max(places, 0)\n",
+        old="        free = places - sum(self._has_left(trial, index) for trial in ranked)\n",
+        new="        free = places\n",
         caught_by="tests/search/test_race.py",
     ),
     Mutant(
