@@ -110,7 +110,10 @@ def write(console: Console, lines: Iterable[Line | str]) -> None:
     shown = [Line(writable(line.text, console), line.style) for line in own]
     if console.color_system is None:
         # No need to have rich render what is written as it is: 10,000 rows take it seconds.
-        console.file.write("".join(f"{line.text}\n" for line in shown))
+        try:
+            console.file.write("".join(f"{line.text}\n" for line in shown))
+        except OSError as error:  # EIO of a closed terminal, for one: nobody reads on
+            raise BrokenPipeError(*error.args) from error
         return
     text = Text(no_wrap=True)
     for line in shown:

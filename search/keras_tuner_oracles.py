@@ -22,7 +22,7 @@ from search.proposals import MAX_ATTEMPTS, AbstractProposer, Misfit
 from search.records import History, Trial
 from search.seeds import Purpose, seed_for
 from spaces.keras_tuner_bridge import declare
-from spaces.space import Choice, Config, Space, Value, config_key
+from spaces.space import Choice, Condition, Config, Dimension, Space, Value, config_key
 
 MODELLED_ATTEMPTS = 3
 """Attempts that kt-bayesian makes with its model before it draws at random.
@@ -170,12 +170,22 @@ def _declared(space: Space) -> keras_tuner.HyperParameters:
     hp = keras_tuner.HyperParameters()
     for dimension in space.dimensions:
         with contextlib.ExitStack() as scopes:
-            for condition in dimension.when:
+            for condition in dict.fromkeys(_conditions(space, dimension)):
                 scopes.enter_context(
                     hp.conditional_scope(condition.parent, list(condition.values))
                 )
             declare(Space(space.name, (replace(dimension, when=()),)), hp)
     return hp
+
+
+def _conditions(space: Space, dimension: Dimension) -> Iterator[Condition]:
+    """Yields what a hyperparameter hangs on, and what that hangs on before it.
+
+    Keras Tuner knows a parent inside the scope only that the parent was registered in.
+    """
+    for condition in dimension.when:
+        yield from _conditions(space, space[condition.parent])
+        yield condition
 
 
 def _config(space: Space, values: Mapping[str, Value]) -> Config:

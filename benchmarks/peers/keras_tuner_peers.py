@@ -22,6 +22,10 @@ from spaces.space import Config, Space, Value
 _METRIC = "val_accuracy"
 
 
+_DRAWS = 100_000
+"""More than a search draws."""
+
+
 def run(peer: str, table: Table, *, candidates: int, seed: int, setting: Setting) -> Result:
     """Runs one of Keras Tuner's tuners once."""
     course = Course(table, candidates)
@@ -102,8 +106,9 @@ def _oracle(
     common = {
         "objective": keras_tuner.Objective(_METRIC, "max"),
         "hyperparameters": hyperparameters,
-        # `seed or randint()`: a seed of 0 would be no seed.
-        "seed": seed + 1,
+        # `seed or randint()`: a seed of 0 would be no seed. And it is counted up by one for each
+        # value that is drawn: neighbouring seeds would draw the same values, shifted.
+        "seed": 1 + _DRAWS * seed,
     }
     best, oracles = setting == "best effort", keras_tuner.oracles
     if peer == "keras-tuner-random":

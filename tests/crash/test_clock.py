@@ -34,8 +34,8 @@ def jumping(built: Callable[[str], Path]) -> dict[str, str]:
 def test_a_budget_of_minutes_is_of_monotonic_time(
     start: Callable[..., subprocess.Popen[bytes]], memory: Path, jumping: dict[str, str]
 ) -> None:
-    """With two workers, whose scheduler has clocks of its own; nobody is taken for dead."""
-    words = ("--workers", "2", "--minutes", str(SECONDS / 60), "--trials", "100000")
+    """And nothing else is of the other kind."""
+    words = ("--minutes", str(SECONDS / 60), "--trials", "100000")
     search = start(*words, seconds=0.1, variables=jumping, stderr=subprocess.PIPE)
     _, said = search.communicate(timeout=PATIENCE)
 

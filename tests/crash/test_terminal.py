@@ -56,6 +56,7 @@ def test_a_closed_terminal_ends_a_search_with_129_and_all_saved(
     # The first terminal that the leader of a session opens is the one that controls it.
     search = start(
         *("--workers", "2"),
+        seconds=1.0,  # it must not end by itself before its terminal goes
         streams=f"<{terminal} >{terminal} 2>&1",
         start_new_session=True,
     )

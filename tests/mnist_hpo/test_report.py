@@ -140,7 +140,7 @@ def test_the_race_says_where_and_why_each_trial_ended(run: Run, raced: Path) -> 
     text, page = reported(run, raced, "raced")
 
     assert 'aria-label="Race diagram' in text
-    assert re.search(r"stopped at fold 1, epoch \d: loss", page.texts["race"])
+    assert re.search(r"stopped at fold 1, epoch \d: accuracy", page.texts["race"])
 
 
 def test_a_model_finalized_before_predictions_were_kept_says_so(
