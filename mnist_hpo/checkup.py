@@ -42,7 +42,7 @@ def study_lines(place: AbstractPlace, study: str, folder: Path) -> Iterator[str]
     Raises:
         StorageError: the database is damaged.
     """
-    problems = place.damage(study, thorough=True)
+    problems = place.damage(study)
     if problems:
         raise StorageError(
             f"The ledger {place} is damaged: {'; '.join(problems)}.",

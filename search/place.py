@@ -85,7 +85,7 @@ class AbstractPlace(abc.ABC):
         """Returns when the study's ledger was last written, UTC, as far as the place knows."""
 
     @abc.abstractmethod
-    def damage(self, study: str, *, thorough: bool) -> tuple[str, ...]:
+    def damage(self, study: str) -> tuple[str, ...]:
         """Returns what is broken in the database, a line each."""
 
     @abc.abstractmethod

@@ -82,8 +82,8 @@ class PostgresServer(AbstractPlace):
         )
         return None if newest is None else newest.replace(tzinfo=UTC)
 
-    def damage(self, study: str, *, thorough: bool) -> tuple[str, ...]:
-        del study, thorough  # the server checks its pages itself, as its keeper set it up
+    def damage(self, study: str) -> tuple[str, ...]:
+        del study  # the server checks its pages itself, as its keeper set it up
         return ()
 
     def about(self) -> str:

@@ -40,6 +40,12 @@ class _FileReading(AbstractReading):
         return self._db.execute(query, values).fetchall()
 
 
+def _damage(db: AbstractReading, *, most: int) -> tuple[str, ...]:
+    """Returns what SQLite finds wrong with the file's pages and indexes."""
+    found = tuple(str(row[0]) for row in db.rows(f"PRAGMA integrity_check({most})"))
+    return () if found == ("ok",) else found
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class SqliteFile(AbstractPlace):
@@ -59,12 +65,22 @@ class SqliteFile(AbstractPlace):
 
     @contextlib.contextmanager
     def reading(self, study: str | None) -> Iterator[AbstractReading]:
-        """Opens the file for reading only.
+        """Opens the file for reading only, once it is known to be whole.
+
+        SQLite itself takes a lost page of rows for rows that never were, and reads on.
 
         A driver killed inside a commit leaves a hot journal, which a read-only connection may
         not roll back. The one writing a reader ever does is to let SQLite do that, under the
         study's lock, so never beside a living driver.
         """
+        with self._opened(study) as db:
+            found = _damage(db, most=1)
+            if found:
+                raise LedgerError(f"The ledger {self} is corrupt: {found[0]}.")
+            yield db
+
+    @contextlib.contextmanager
+    def _opened(self, study: str | None) -> Iterator[AbstractReading]:
         if not self.exists():
             raise LedgerError(f"There is no ledger at {self}.")
         try:
@@ -118,11 +134,9 @@ class SqliteFile(AbstractPlace):
             return datetime.fromtimestamp(self.path.stat().st_mtime, UTC)
         return None
 
-    def damage(self, study: str, *, thorough: bool) -> tuple[str, ...]:
-        check = "integrity_check(5)" if thorough else "quick_check(1)"
-        with self.reading(study) as db:
-            found = [str(row[0]) for row in db.rows(f"PRAGMA {check}")]
-        return () if found == ["ok"] else tuple(found)
+    def damage(self, study: str) -> tuple[str, ...]:
+        with self._opened(study) as db:
+            return _damage(db, most=5)
 
     def about(self) -> str:
         return f"SQLite file {self}"

@@ -89,7 +89,6 @@ class Ledger(AbstractLedger):
         reader.read(place, study)  # an unknown name must leave no lock file behind
         lock = place.lock(study).acquire()
         try:
-            _check_whole(place, study)
             writer = place.writer(lock, study)
             try:
                 writer.sign(writer.commit(lambda: writer.storage.get_study_id_from_name(study)))
@@ -293,9 +292,3 @@ def _make(writer: AbstractWriter, facts: Facts, budget: Budget) -> None:
     ):
         value = sealed(study, name, fact)
         writer.commit(partial(storage.set_study_user_attr, key, name, value))
-
-
-def _check_whole(place: AbstractPlace, study: str) -> None:
-    found = place.damage(study, thorough=False)
-    if found:
-        raise LedgerError(f"The ledger {place} is corrupt: {found[0]}.")

@@ -107,9 +107,9 @@ MUTANTS = (
     ),
     Mutant(
         name="a damaged database is opened",
-        file="search/store.py",
-        old="            _check_whole(place, study)\n",
-        new="",
+        file="search/sqlite_file.py",
+        old="            found = _damage(db, most=1)\n",
+        new="            found = ()\n",
         caught_by="tests/search/test_durable.py",
     ),
     # The lock
