@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from mnist_hpo.ranking import Standing, standings
 from search.errors import StudyError
 from search.policy import AbstractPolicy
-from search.records import History, Trial, TrialState
+from search.records import Facts, History, Trial, TrialState
 
 if TYPE_CHECKING:  # it imports NumPy
-    from search.prediction import Prediction
+    from search.prediction import Measure, Prediction
 
 ENDED = "the study ended before it"
 """Why a trial was stopped that nobody gave up."""
@@ -36,14 +36,21 @@ def with_predictions(history: History, rows: Sequence[Standing]) -> tuple[Standi
         return tuple(rows)
     from search.prediction import predictions  # noqa: PLC0415 - NumPy
 
-    facts = history.facts
-    measure = facts.race.get("measure")
-    found = predictions(history, "accuracy" if measure == "accuracy" else "loss")
+    found = predictions(history, _measure(history.facts))
     told = [
         replace(row, predicted=found.get(row.trial.number)) if row.is_unfinished else row
         for row in rows
     ]
     return tuple(sorted(told, key=_place))
+
+
+def _measure(facts: Facts) -> "Measure":
+    """Returns what the study's own race predicts from."""
+    from search.policies import race_options  # noqa: PLC0415 - NumPy
+
+    with contextlib.suppress(StudyError):  # constants of another version
+        return race_options(facts.race).measure
+    return race_options({}).measure
 
 
 def predictions_of(history: History) -> "Mapping[int, Prediction]":

@@ -13,6 +13,7 @@ import pytest
 from mnist_hpo.prospects import ENDED, with_predictions, with_reasons
 from mnist_hpo.ranking import cost, standings
 from search import reader
+from search.policies import policy_for, predictor_of
 from search.prediction import predictions
 from search.records import History, TrialState
 
@@ -45,19 +46,24 @@ def test_unfinished_trials_stand_by_their_predicted_means(history: History) -> N
     assert all((row.predicted is None) is (row.score is not None) for row in rows)
 
 
-def test_a_prediction_follows_what_the_race_compares(history: History) -> None:
-    """By accuracy if the rungs do: what is shown is what decided."""
+@pytest.mark.parametrize("constants", [{}, {"measure": "accuracy"}, {"measure": "loss"}], ids=str)
+def test_a_prediction_follows_what_the_race_compares(
+    history: History, constants: dict[str, str]
+) -> None:
+    """What is shown is what decided, also where the race's own default did."""
     facts = history.facts
-    by_accuracy = History(
-        facts=type(facts).from_json(facts.to_json() | {"race": {"measure": "accuracy"}}),
+    same = History(
+        facts=type(facts).from_json(facts.to_json() | {"race": constants}),
         budget=history.budget,
         trials=history.trials,
     )
 
-    rows = with_predictions(by_accuracy, standings(by_accuracy))
+    rows = with_predictions(same, standings(same))
 
-    means = predictions(history, "accuracy")
-    assert all(row.predicted in {None, means[row.trial.number]} for row in rows)
+    means = predictor_of(policy_for("race", constants)).predictions(same)
+    shown = {row.trial.number: row.predicted for row in rows if row.predicted is not None}
+    assert shown
+    assert shown == {number: means[number] for number in shown}
 
 
 def test_every_stopped_trial_has_a_reason(history: History) -> None:
