@@ -26,7 +26,12 @@ def tie_at(best: float, images: int) -> float:
         best: Accuracy of the better model.
         images: Of the whole cross-validation.
     """
-    return math.sqrt(_SHARE_OF_ERRORS * max(1 - best, 1 / images) / images)
+    return math.sqrt(_SHARE_OF_ERRORS * _wrong(best, images) / images)
+
+
+def _wrong(best: float, images: int) -> float:
+    """Returns an error rate that is never 0: one image more might be wrong."""
+    return max(1 - best, 1 / images)
 
 
 @final
@@ -52,7 +57,7 @@ class DropRule:
         score = best.score(self._epochs)
         assert score is not None  # noqa: S101 - the incumbent is complete
         self.tie = tie_at(score.mean, history.facts.images)
-        wrong = max(1 - score.mean, 1 / history.facts.images)
+        wrong = _wrong(score.mean, history.facts.images)
         self._spread = self._learned(history, _PAIRED_NOISE * wrong / fold_images(history))
 
     def _learned(self, history: History, guess: float) -> float:

@@ -27,7 +27,7 @@ from search.per_trial import PerTrial
 from search.policy import AbstractPolicy, Action, Allowance, Judge, Propose, Wait, going_on
 from search.prediction import Prediction, Predictor
 from search.race_options import RaceOptions
-from search.records import AGAIN, History, Job, Trial
+from search.records import AGAIN, Facts, History, Job, Trial
 from search.rungs import Rungs
 from search.strata import stratum_of
 
@@ -82,6 +82,37 @@ class RacePolicy(AbstractPolicy):
         allowance: Allowance = _ONLY_LOOKING,
     ) -> "_Race":
         return _Race(history, running, self, allowance)
+
+
+def is_wanted_whole(facts: Facts, trial: Trial) -> bool:
+    """Says whether a trial gets its complete cross-validation in any case, without racing.
+
+    These are the repeated ones, and the baselines of a study that wants them whole.
+    """
+    is_baseline = trial.origin not in {facts.sampler, AGAIN}
+    return trial.origin == AGAIN or (is_baseline and facts.baselines == "full")
+
+
+def run_since_best(history: History, predicted: Mapping[int, Prediction]) -> int | None:
+    """Returns how many of the sampler's trials came since one within an error of its best.
+
+    Args:
+        history: The study.
+        predicted: What its trials would score.
+
+    Returns:
+        None before the sampler's first trial with an epoch.
+    """
+    means = [
+        predicted[t.number].mean
+        for t in history.trials
+        if t.origin == history.facts.sampler and t.number in predicted
+    ]
+    if not means:
+        return None
+    best = max(means)
+    error = math.sqrt(max(best * (1 - best), 0.0) / history.facts.images)
+    return len(means) - 1 - next(i for i, mean in enumerate(means) if mean >= best - error)
 
 
 def _first(actions: Iterator[Action]) -> Action:
@@ -167,14 +198,9 @@ class _Race:
                     yield going_on(trial, fold, self._epochs)
 
     def _wanted_whole(self) -> Iterator[Action]:
-        """Yields the folds of trials that get their complete cross-validation in any case.
-
-        These are the repeated ones, and the baselines of a study that wants them whole.
-        """
-        facts = self._history.facts
+        """Yields the folds of trials that get their complete cross-validation in any case."""
         for trial in self._open:
-            is_baseline = trial.origin not in {facts.sampler, AGAIN}
-            if trial.origin == AGAIN or (is_baseline and facts.baselines == "full"):
+            if is_wanted_whole(self._history.facts, trial):
                 yield from self._jobs_of(trial)
 
     def _promotions(self, *, closing: bool) -> Iterator[Action]:
@@ -283,18 +309,8 @@ class _Race:
         Since the first trial within a standard error of the best prospect, n trials have not
         beaten it by more: the next one does with a chance of at most 1 / (n + 2).
         """
-        origin = self._history.facts.sampler
-        known = [
-            (t.number, self._means()[t.number].mean)
-            for t in self._history.trials
-            if t.origin == origin and t.number in self._means()
-        ]
-        if not known:
-            return None
-        best = max(mean for _, mean in known)
-        error = math.sqrt(max(best * (1 - best), 0.0) / self._history.facts.images)
-        since = next(i for i, (_, mean) in enumerate(known) if mean >= best - error)
-        return 1 / (len(known) - 1 - since + 2)
+        run = run_since_best(self._history, self._means())
+        return None if run is None else 1 / (run + 2)
 
     def standing(self, trial: Trial) -> str | None:
         """Says why a trial waits; None: it does not."""

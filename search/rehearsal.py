@@ -124,13 +124,18 @@ class Rehearsal:
         return self.ledger.history
 
     def run(
-        self, *, epochs: int | None = None, clock: Callable[[], float] = lambda: 0.0
+        self,
+        *,
+        epochs: int | None = None,
+        clock: Callable[[], float] = lambda: 0.0,
+        heard: events.Listener = lambda _: None,
     ) -> str | None:
         """Searches as `search` would.
 
         Args:
             epochs: Stop after so many commits, as Ctrl-C would; None: go on to the end.
             clock: What the loop takes for seconds.
+            heard: Gets every event.
 
         Returns:
             Why the study is done, or None: it was stopped.
@@ -139,6 +144,7 @@ class Rehearsal:
 
         def listen(event: events.Event) -> None:
             nonlocal commits
+            heard(event)
             commits += isinstance(event, events.EpochsCommitted)
             if commits == epochs:
                 driver.stop()

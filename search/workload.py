@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from search.policies import race_options
-from search.prediction import predictions
+from search.prediction import first_fold, predictions
+from search.race import is_wanted_whole, run_since_best
 from search.race_options import RaceOptions
-from search.records import AGAIN, Epoch, History, Trial
+from search.records import Epoch, History, Trial
 
 _RIVAL_FOLDS = 0.6
 """Folds that a finalist trains before it is given up, until a study has finalists of its own."""
@@ -94,19 +95,10 @@ def _trials_at_the_end(history: History, options: RaceOptions) -> int:
     most = budget.trials or _MOST
     if not budget.auto_stop:
         return max(most, begun)
-    found = predictions(history, options.measure)
-    means = [
-        found[t.number].mean
-        for t in history.trials
-        if t.origin == history.facts.sampler and t.number in found
-    ]
     if _is_closing(history, options):
         return begun
-    run, needed = 0, math.ceil(math.sqrt(_HOPE) / options.settled) - 1
-    if means:
-        best = max(means)
-        error = math.sqrt(max(best * (1 - best), 0.0) / history.facts.images)
-        run = len(means) - 1 - next(i for i, mean in enumerate(means) if mean >= best - error)
+    needed = math.ceil(math.sqrt(_HOPE) / options.settled) - 1
+    run = run_since_best(history, predictions(history, options.measure)) or 0
     runs, ended = {run: 1.0}, 0.0  # chance of each length of the run
     for count in range(begun, most):
         ended += sum(chance for length, chance in runs.items() if length >= needed)
@@ -125,7 +117,7 @@ def _is_closing(history: History, options: RaceOptions) -> bool:
     return any(
         sum(len(curve) > 0 for curve in trial.curves) > 1
         for trial in history.trials[raced:]
-        if not _is_wanted_whole(history, trial)
+        if not is_wanted_whole(history.facts, trial)
     )
 
 
@@ -138,9 +130,9 @@ class _Race:
     def __init__(self, history: History, options: RaceOptions, future: int) -> None:
         self._history, self._options, self._future = history, options, future
         self._epochs, self._folds = history.facts.epochs, history.facts.folds
-        self._wanted = [t for t in history.trials if _is_wanted_whole(history, t)]
+        self._wanted = [t for t in history.trials if is_wanted_whole(history.facts, t)]
         racing = [t for t in history.trials if t not in self._wanted and not t.is_failed]
-        self._firsts = [max(trial.curves, key=len).epochs for trial in racing]
+        self._firsts = [trial.curves[first_fold(trial)].epochs for trial in racing]
         self._racing = racing
 
     def seconds(self) -> float:
@@ -175,8 +167,8 @@ class _Race:
         others = [
             curve.epochs
             for trial in whole
-            for curve in trial.curves
-            if len(curve) and curve.epochs is not max(trial.curves, key=len).epochs
+            for fold, curve in enumerate(trial.curves)
+            if len(curve) and fold != first_fold(trial)
         ]
         parts = others or [own[1:] for own in self._firsts if len(own) >= self._epochs]
         return folds * self._epochs * self._pace(parts)
@@ -185,10 +177,3 @@ class _Race:
         """Returns the seconds of an epoch of this kind, else of any epoch."""
         begun = [own for own in parts if own] or [own for own in self._firsts if own]
         return math.fsum(map(_cost, begun)) / sum(map(len, begun)) if begun else 1.0
-
-
-def _is_wanted_whole(history: History, trial: Trial) -> bool:
-    """Says whether a race gives a trial its whole cross-validation in any case."""
-    facts = history.facts
-    is_baseline = trial.origin not in {facts.sampler, AGAIN}
-    return trial.origin == AGAIN or (is_baseline and facts.baselines == "full")

@@ -32,21 +32,10 @@ _COLUMNS = (
 @where_options
 @form_option("json", "csv", "md")
 @color_option
+@reader.without_collecting()
 def command(*, results: Path, storage: Storage | None, form: str | None, color: str) -> None:
     """Lists all studies: state, trials, best score and what to do next."""
-    with reader.without_collecting():
-        _list(*_read_all(results, storage), results, storage, form=form, color=color)
-
-
-def _list(  # noqa: PLR0913 - what was read, and the options
-    snapshots: list[Snapshot],
-    broken: list[tuple[str, LedgerError]],
-    results: Path,
-    storage: Storage | None,
-    *,
-    form: str | None,
-    color: str,
-) -> None:
+    snapshots, broken = _read_all(results, storage)
     if form == "json":
         entries = [schema.list_json(snapshot) for snapshot in snapshots]
         document = {"schema_version": schema.SCHEMA_VERSION, "studies": entries}

@@ -27,7 +27,6 @@ from mnist_hpo.storage import Storage
 from mnist_hpo.studies import find
 from mnist_hpo.tables import to_csv, to_markdown
 from search import reader
-from search.place import AbstractPlace
 from search.reader import Snapshot
 from search.records import Facts, History
 
@@ -64,6 +63,7 @@ from search.records import Facts, History
 @where_options
 @form_option("json", "csv", "md")
 @color_option
+@reader.without_collecting()
 def command(  # noqa: PLR0913 - one parameter an option
     *,
     study: str,
@@ -81,37 +81,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     """Shows the ranking of STUDY (its name, or the beginning of it)."""
     if columns is not None and form in {"json", "csv"}:
         raise click.UsageError(f"--{form} has every column; --columns is for tables.")
-    with reader.without_collecting():
-        _show(
-            *find(results, storage, study),
-            top=top,
-            sort=sort,
-            where=where,
-            columns=columns,
-            every=every,
-            wide=wide,
-            results=results,
-            storage=storage,
-            form=form,
-            color=color,
-        )
-
-
-def _show(  # noqa: PLR0913 - as the command itself
-    name: str,
-    ledger: AbstractPlace,
-    *,
-    top: int,
-    sort: str,
-    where: str | None,
-    columns: str | None,
-    every: bool,
-    wide: bool,
-    results: Path,
-    storage: Storage | None,
-    form: str | None,
-    color: str,
-) -> None:
+    name, ledger = find(results, storage, study)
     snapshot = reader.read(ledger, name)
     history = snapshot.history
     if form in {"json", "csv"}:

@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,38 +22,24 @@ from mnist_hpo.tables import width_of
 from mnist_hpo.time_left import TimeLeft
 from mnist_hpo.watching import followed
 from search import events
-from search.candidates import Candidates
-from search.checkpoints import CheckpointFolder
-from search.driver import Driver
-from search.engine import InlineEngine
-from search.memory import MemoryLedger
 from search.policies import policy_for
 from search.reader import Snapshot
 from search.records import Budget, Failure, History, Job, TrialState, Verdict
-from search.samplers import proposer
+from search.rehearsal import Rehearsal
 from search.testing import ScriptedTrainer, facts, history, trial
-from spaces.architecture import Size
 
 RACE: Mapping[str, Any] = {"policy": "race", "race": {"rungs": "1,2"}, "images": 3000}
 
 WHOLE = [[0.5, 0.6, 0.7, 0.8]] * 3
 
 
-def searched(listen: events.Listener, folder: Path, trials: int = 9, **changes: Any) -> History:
+def searched(listen: events.Listener, trials: int = 9, **changes: Any) -> History:
     """Searches with scripted curves and returns the study at its end."""
     study = facts(**changes)
-    ledger = MemoryLedger(study, Budget(trials=trials))
-    engine = InlineEngine()
-    engine.start(ScriptedTrainer())
-    Driver(
-        ledger=ledger,
-        policy=policy_for(study.policy, study.race),
-        candidates=Candidates(proposer("random"), lambda _: Size(params=1000, macs=1000)),
-        engine=engine,
-        checkpoints=CheckpointFolder(folder),
-        listen=listen,
-    ).run()
-    return ledger.history
+    policy = policy_for(study.policy, study.race)
+    rehearsal = Rehearsal(policy, study, ScriptedTrainer(), budget=Budget(trials=trials))
+    rehearsal.run(clock=time.monotonic, heard=listen)
+    return rehearsal.history
 
 
 def raced() -> History:
@@ -282,18 +267,18 @@ def _clock_of(moments: Iterator[float]) -> Callable[[], float]:
 
 
 class TestLiveView:
-    def shown(self, folder: Path, **changes: Any) -> str:
+    def shown(self, **changes: Any) -> str:
         """Shows a whole search on a terminal of 40 lines and returns all that was written."""
         console = Console(file=io.StringIO(), width=80, height=40, force_terminal=True)
         view = LiveView(console)
         with view:
-            searched(view.listen, folder, **changes)
+            searched(view.listen, **changes)
         assert isinstance(console.file, io.StringIO)
         written = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue())
         return written[written.rindex("demo  ") :].replace("\r", "")
 
-    def test_a_race_is_understood_from_its_last_picture(self, tmp_path: Path) -> None:
-        text = self.shown(tmp_path, **RACE)
+    def test_a_race_is_understood_from_its_last_picture(self) -> None:
+        text = self.shown(**RACE)
 
         assert text.startswith("demo  race  random  seed 7  3 folds x 4 epochs  1 worker\n")
         assert re.search(r"reached epoch 1 +━+ 9$", text, re.MULTILINE)
@@ -306,13 +291,13 @@ class TestLiveView:
         assert "ETA" not in text
         assert "running" not in text
 
-    def test_the_full_loop_has_its_fold_epochs(self, tmp_path: Path) -> None:
-        text = self.shown(tmp_path, trials=2)
+    def test_the_full_loop_has_its_fold_epochs(self) -> None:
+        text = self.shown(trials=2)
 
         assert re.search(r"fold-epochs +━+ +24/24 ", text)
         assert "reached" not in text
 
-    def test_it_redraws_at_most_four_times_a_second(self, tmp_path: Path) -> None:
+    def test_it_redraws_at_most_four_times_a_second(self) -> None:
         """Events alone draw nothing: each picture is asked for by the refreshing thread."""
         console = Console(file=io.StringIO(), width=80, height=40, force_terminal=True)
         counted = itertools.count()
@@ -324,7 +309,7 @@ class TestLiveView:
         began = time.monotonic()
         with view:
             while time.monotonic() - began < 1:
-                searched(view.listen, tmp_path, trials=1, **RACE)
+                searched(view.listen, trials=1, **RACE)
         passed = time.monotonic() - began
 
         # One picture at the start, one at the end.

@@ -4,9 +4,9 @@ import io
 import itertools
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,16 +16,10 @@ from mnist_hpo.news import news_of, told_of
 from mnist_hpo.progress import JsonView, PlainView, summary
 from mnist_hpo.rungs import ladder_text, next_stop, rung_ahead, rung_reached, rungs_of
 from search import events
-from search.candidates import Candidates
-from search.checkpoints import CheckpointFolder
-from search.driver import Driver
-from search.engine import InlineEngine
-from search.memory import MemoryLedger
 from search.policies import policy_for
 from search.records import Budget, Ending, Failure, History, Job, TrialState, Verdict
-from search.samplers import proposer
+from search.rehearsal import Rehearsal
 from search.testing import ScriptedTrainer, facts, history, trial
-from spaces.architecture import Size
 
 RACE: Mapping[str, Any] = {
     "policy": "race",
@@ -34,28 +28,20 @@ RACE: Mapping[str, Any] = {
 }
 
 
-def searched(listen: events.Listener, folder: Path, trials: int = 9, **changes: Any) -> History:
+def searched(listen: events.Listener, trials: int = 9, **changes: Any) -> History:
     """Searches with scripted curves and returns the study at its end."""
     study = facts(**changes)
-    ledger = MemoryLedger(study, Budget(trials=trials))
-    engine = InlineEngine()
-    engine.start(ScriptedTrainer())
-    Driver(
-        ledger=ledger,
-        policy=policy_for(study.policy, study.race),
-        candidates=Candidates(proposer("random"), lambda _: Size(params=1000, macs=1000)),
-        engine=engine,
-        checkpoints=CheckpointFolder(folder),
-        listen=listen,
-    ).run()
-    return ledger.history
+    policy = policy_for(study.policy, study.race)
+    rehearsal = Rehearsal(policy, study, ScriptedTrainer(), budget=Budget(trials=trials))
+    rehearsal.run(clock=time.monotonic, heard=listen)
+    return rehearsal.history
 
 
 class TestPlainView:
     @pytest.fixture
-    def lines(self, tmp_path: Path) -> list[str]:
+    def lines(self) -> list[str]:
         stream = io.StringIO()
-        searched(PlainView(stream).listen, tmp_path, **RACE)
+        searched(PlainView(stream).listen, **RACE)
         return stream.getvalue().splitlines()
 
     def test_each_rung_is_told_with_its_accuracy_and_what_follows(self, lines: list[str]) -> None:
@@ -78,10 +64,10 @@ class TestPlainView:
         assert not any(" eta_s=" in line for line in lines)
         assert not any("\x1b" in line for line in lines)
 
-    def test_the_full_loop_counts_trials_that_are_done(self, tmp_path: Path) -> None:
+    def test_the_full_loop_counts_trials_that_are_done(self) -> None:
         stream = io.StringIO()
 
-        searched(PlainView(stream, itertools.count().__next__).listen, tmp_path, trials=2)
+        searched(PlainView(stream, itertools.count().__next__).listen, trials=2)
 
         lines = stream.getvalue().splitlines()
         assert " done=2/2 best=" in lines[-1]
