@@ -64,8 +64,23 @@ def _names(db: AbstractReading, where: Where) -> dict[str, int]:
 
 
 def has_study(where: Where, study: str) -> bool:
-    """Says whether a place holds a study of that name; False if nothing is there at all."""
-    return place_of(where).exists() and study in study_names(where)
+    """Says whether a place holds a study of that name; False if nothing is there at all.
+
+    Nor if a process died while it made the study: whoever makes it again completes it.
+    """
+    place = place_of(where)
+    if not place.exists():
+        return False
+    with place.reading(None) as db:
+        key = _names(db, where).get(study) if db.has_tables() else None
+        return key is not None and db.rows(_IS_MADE, key, key) != [(0, 0)]
+
+
+_IS_MADE = (
+    "SELECT (SELECT count(*) FROM study_user_attributes WHERE study_id = ? AND key = 'facts'), "
+    "(SELECT count(*) FROM trials WHERE study_id = ?)"
+)
+"""A study without facts that has trials is somebody else's: nobody may go on making it."""
 
 
 def history_before(where: Where, study: str, trial: int) -> History:

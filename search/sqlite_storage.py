@@ -10,8 +10,8 @@ import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 from sqlalchemy import event
-from sqlalchemy.engine import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.engine import Connection, ExceptionContext
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from search.errors import LedgerError
@@ -22,12 +22,22 @@ _T = TypeVar("_T")
 
 @final
 class SqliteWriter(AbstractWriter):
-    """Writes an SQLite file. What fails on a disk fails again, so nothing is repeated."""
+    """Writes an SQLite file. What fails on a disk fails again, so nothing is repeated.
+
+    Not by Optuna either: it would repeat the creation of a trial, even one that had come through.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         with storing(path):
             self._storage = open_storage(path)
+        event.listen(self._storage.engine, "handle_error", self._answer_errors)
+
+    def _answer_errors(self, context: ExceptionContext) -> BaseException | None:
+        """Turns an error of the disk into one that Optuna does not know."""
+        if isinstance(context.sqlalchemy_exception, OperationalError):
+            return _failed(self._path, context.original_exception)
+        return None
 
     @property
     def storage(self) -> RDBStorage:
@@ -86,6 +96,10 @@ def open_for_viewing(connect: Callable[[], sqlite3.Connection]) -> RDBStorage:
     )
 
 
+def _failed(path: Path, detail: BaseException) -> LedgerError:
+    return LedgerError(f"Cannot write the ledger {path}: {detail}.")
+
+
 @contextlib.contextmanager
 def storing(path: Path) -> Iterator[None]:
     """Turns what storage says into one error that names the file."""
@@ -94,7 +108,7 @@ def storing(path: Path) -> Iterator[None]:
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError, OSError) as error:
         cause = error.__cause__ or error.__context__ or error
         detail = getattr(cause, "orig", None) or cause
-        raise LedgerError(f"Cannot write the ledger {path}: {detail}.") from error
+        raise _failed(path, detail) from error
     except (LookupError, ValueError) as error:
         # What Optuna reads before it writes: states, distributions and attributes that are none.
         raise LedgerError(

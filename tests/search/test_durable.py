@@ -1,5 +1,6 @@
 """The order of writes, and what happens when one of them fails: what a crash can only hit."""
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
+from sqlalchemy.engine.default import DefaultDialect
 
 from search import reader
 from search.engine import InlineEngine
@@ -98,6 +101,42 @@ def test_sqlite_is_told_to_keep_what_it_acknowledges(path: Path) -> None:
     storage.engine.dispose()
 
     assert found == {"journal_mode": "delete", "synchronous": 3, "foreign_keys": 1}
+
+
+def test_a_trial_whose_commit_is_acknowledged_by_an_error_is_there_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a disk that fails while the journal is removed: Optuna would add it once more."""
+    study = facts()
+    ledger = Ledger.create(path, study, Budget(trials=3))
+    commit: Callable[..., None] = DefaultDialect.do_commit
+
+    def acknowledged(dialect: DefaultDialect, connection: Any) -> None:
+        monkeypatch.setattr(DefaultDialect, "do_commit", commit)
+        commit(dialect, connection)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(DefaultDialect, "do_commit", acknowledged)
+    with pytest.raises(LedgerError, match=r"Cannot write the ledger .*disk I/O error"):
+        ledger.add(trial(0, study))
+    ledger.close()
+
+    with contextlib.closing(Ledger.open(path, "demo")) as again:
+        assert again.history.trials == (trial(0, study),)
+        again.add(trial(1, study))
+    assert reader.read(path, "demo").history.trials == (trial(0, study), trial(1, study))
+
+
+def test_a_study_that_was_never_made_whole_is_none(path: Path) -> None:
+    """A process died before it stated facts: `resume` knows no study, so `search` may make it."""
+    storage = open_storage(path)
+    key = storage.create_new_study([StudyDirection.MAXIMIZE], "demo")
+    assert not reader.has_study(path, "demo")
+
+    storage.create_new_trial(key)  # another program's
+    storage.engine.dispose()
+
+    assert reader.has_study(path, "demo")
 
 
 def test_damage_that_no_query_meets_is_found_by_readers_and_owners(path: Path) -> None:
