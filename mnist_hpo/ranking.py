@@ -146,7 +146,11 @@ def _standing(
     best: Trial | None,
 ) -> Standing:
     epochs = history.facts.epochs
-    last = [curve.accuracies[epochs - 1] for curve in trial.curves if len(curve) >= epochs]
+    last = [
+        curve.epochs[epochs - 1].valid_accuracy
+        for curve in trial.curves
+        if len(curve.epochs) >= epochs
+    ]
     to_best = None
     if best is not None and best is not trial:
         to_best = difference(last, [curve.accuracies[epochs - 1] for curve in best.curves])
@@ -154,7 +158,7 @@ def _standing(
         trial=trial,
         state=history.state_of(trial, running),
         rank=rank,
-        score=trial.score(epochs),
+        score=None if rank is None else trial.score(epochs),
         worst=min(last, default=None),
         to_best=to_best,
     )

@@ -114,6 +114,9 @@ def decode_trial(number: int, attributes: Attributes, facts: Facts) -> Trial:
             own = {name: value[name] for name in Failure.__slots__}
             failures.append((int(rest), Failure(**own)))
     ordered = tuple(failure for _, failure in sorted(failures, key=lambda entry: entry[0]))
+    runs = [0] * facts.folds
+    for failure in ordered:
+        runs[failure.fold] += 1
     verdict = attributes.get("verdict")
     candidate = attributes["candidate"]
     return Trial(
@@ -124,8 +127,10 @@ def decode_trial(number: int, attributes: Attributes, facts: Facts) -> Trial:
         macs=candidate["macs"],
         in_space=candidate["in_space"],
         curves=tuple(
-            _curve(epochs.get(fold), run=sum(f.fold == fold for f in ordered) if ordered else 0)
-            for fold in range(facts.folds)
+            [
+                _curve(epochs[fold], run) if fold in epochs else _empty(run)
+                for fold, run in enumerate(runs)
+            ]
         ),
         attempts=tuple(attempts),
         failures=ordered,
@@ -151,10 +156,8 @@ def _empty(run: int) -> Curve:
     return Curve((), run)
 
 
-def _curve(epochs: Mapping[tuple[int, int], Epoch] | None, *, run: int) -> Curve:
+def _curve(epochs: Mapping[tuple[int, int], Epoch], run: int) -> Curve:
     """Keeps the epochs of the newest run, up to the first gap (there should be none)."""
-    if epochs is None:
-        return _empty(run)
     kept: list[Epoch] = []
     while (run, len(kept)) in epochs:
         kept.append(epochs[run, len(kept)])
@@ -178,14 +181,8 @@ def orders_in(attributes: Attributes) -> list[int]:
 
 def elapsed_in(attributes: Attributes) -> float:
     """Returns the study's age at the newest commit among a trial's attributes, in seconds."""
-    return max(
-        (
-            value["elapsed"]
-            for key, value in attributes.items()
-            if key.startswith(("epoch:", "failure:"))
-        ),
-        default=0.0,
-    )
+    ages = [value["elapsed"] for value in attributes.values() if "elapsed" in value]
+    return max(ages, default=0.0)
 
 
 def decode_study(attributes: Attributes) -> tuple[Facts, Budget, Ending | None]:

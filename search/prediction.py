@@ -11,6 +11,7 @@ and fitting each step to the trials that made it is the maximum likelihood estim
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, final
 
 import numpy as np
@@ -60,6 +61,7 @@ class _Seen:
     """The last accuracy of each fold that is trained whole."""
 
 
+@cache
 def milestones(epochs: int) -> tuple[int, ...]:
     """Returns the epochs between which the chain steps: doublings, and the last one."""
     return (*(2**i for i in range(epochs.bit_length()) if 2**i < epochs), epochs)
@@ -72,7 +74,7 @@ def fold_images(history: History) -> int:
 
 def first_fold(trial: Trial) -> int:
     """Returns the fold a trial has trained longest, the lowest of several."""
-    lengths = [len(curve) for curve in trial.curves]
+    lengths = [len(curve.epochs) for curve in trial.curves]
     return lengths.index(max(lengths))
 
 
@@ -108,7 +110,7 @@ class Predictor:
         if self._facts is not history.facts:
             self._seen, self._facts, self._last = {}, history.facts, ([], {})
             self._near = (), np.zeros(0)
-        alive = [t for t in history.trials if any(t.curves) and not t.is_failed]
+        alive = [t for t in history.trials if t.fold_epochs and not t.is_failed]
         if not alive:
             return {}
         seen = [self._look(trial, history) for trial in alive]
@@ -138,7 +140,7 @@ class Predictor:
             {
                 fold: own.epochs[epochs - 1].valid_accuracy
                 for fold, own in enumerate(trial.curves)
-                if len(own) >= epochs
+                if len(own.epochs) >= epochs
             },
         )
         self._seen[trial.number] = seen

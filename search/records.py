@@ -65,9 +65,9 @@ class Epoch:
     """SHA-256 of the checkpoint written after this epoch; None where none was kept."""
 
     def __post_init__(self) -> None:
-        values = (self.valid_accuracy, self.valid_loss, self.train_accuracy, self.train_loss)
-        if not math.isfinite(sum(values)):
-            raise ValueError(f"A finished epoch has finite values, got {values}.")
+        total = self.valid_accuracy + self.valid_loss + self.train_accuracy + self.train_loss
+        if not math.isfinite(total):
+            raise ValueError(f"A finished epoch has finite values, got {self}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +198,12 @@ class Trial:
     @property
     def fold_epochs(self) -> int:
         """Epochs trained, over all folds: the unit of cost."""
-        return sum(len(curve) for curve in self.curves)
+        return sum([len(curve.epochs) for curve in self.curves])
 
     @property
     def seconds(self) -> float:
         """Worker time spent on it."""
-        return sum(e.seconds + e.build_seconds for curve in self.curves for e in curve.epochs)
+        return sum([e.seconds + e.build_seconds for c in self.curves for e in c.epochs])
 
     @property
     def is_failed(self) -> bool:
@@ -212,7 +212,7 @@ class Trial:
 
     def is_complete(self, epochs: int) -> bool:
         """Says whether every fold has all its epochs."""
-        return all(len(curve) >= epochs for curve in self.curves)
+        return all(len(curve.epochs) >= epochs for curve in self.curves)
 
     def is_final(self, epochs: int) -> bool:
         """Says whether nothing can change it any more."""
