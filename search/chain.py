@@ -28,7 +28,7 @@ _NEAR_SD = 0.18
 _WEIGHT_SD = 0.1
 """Log odds that one hyperparameter, from end to end, adds to a gain."""
 
-_STEP_SD, _STEP_WEIGHT = 0.35, 4.0
+_STEP_SD, _STEP_WEIGHT = 0.25, 4.0
 """Spread around a step after one epoch before there is data, and what that is worth in trials.
 It falls with the root of the epochs: curves settle."""
 

@@ -2,7 +2,7 @@
 
     rungs    every trial trains to the first rung on its cohort's fold; the best of those that
              reached a rung go on to the next, from their checkpoints (ASHA)
-    calls    before the end, whoever waits at a rung and may still win goes on after all
+    calls    before its cohort's folds race, whoever waits at a rung and may still win goes on
     folds    trials with one whole fold race for the incumbent's place: the most promising one
              trains its next missing fold, the hopeless ones are stopped
     cohort   so many trials share the first fold and the moment when their fold race opens
@@ -152,9 +152,8 @@ class _Race:
         closing = not self._may_propose or self._is_settled()
         if closing:
             yield from self._promotions(closing=True)
-            yield from self._last_calls()
-        cohorts = len(self._history.trials) // self._options.cohort
-        raced = self._history.trials if closing else self._cohorts(cohorts)
+        raced = self._history.trials if closing else self._whole_cohorts()
+        yield from self._last_calls(raced)
         yield from self._fold_race(raced, closing=closing)
         if not closing:
             yield Propose()
@@ -209,11 +208,11 @@ class _Race:
                 for trial in self._rungs.promoted(first, index, closing=closing):
                     yield going_on(trial, first, self._rungs.epochs_of[index + 1])
 
-    def _last_calls(self) -> Iterator[Action]:
+    def _last_calls(self, trials: Sequence[Trial]) -> Iterator[Action]:
         """Yields the next rung of trials that wait and may still win, the likeliest first."""
         chances = {
             trial.number: self._chance_to_win(trial)
-            for trial in self._open
+            for trial in trials
             if self._rungs.waits(trial)
         }
         for number in sorted(chances, key=lambda number: (-chances[number], number)):
@@ -236,8 +235,10 @@ class _Race:
 
     # Folds
 
-    def _cohorts(self, count: int) -> Sequence[Trial]:
-        return self._history.trials[: count * self._options.cohort]
+    def _whole_cohorts(self) -> Sequence[Trial]:
+        """Returns the trials of the cohorts that are all proposed."""
+        cohort = self._options.cohort
+        return self._history.trials[: len(self._history.trials) // cohort * cohort]
 
     def _fold_race(self, trials: Sequence[Trial], *, closing: bool) -> Iterator[Action]:
         """Yields verdicts on the hopeless, then the folds of the most promising."""

@@ -40,7 +40,7 @@ class RaceOptions:
     """Chance to stop a trial that would win by more than a tie, over all looks at it."""
 
     last_call: float = 0.15
-    """When a race would end, whoever waits at a rung with a larger chance to win goes on."""
+    """Before its cohort's folds race, whoever waits with a larger chance to win goes on."""
 
     settled: float = 0.05
     """The search stops when the chance of a next trial to win is below this."""

@@ -1,4 +1,4 @@
-"""Last calls: when a race would end, whoever waits and may still win goes on."""
+"""Last calls: before its cohort's folds race, whoever waits and may still win goes on."""
 
 import math
 from dataclasses import replace
@@ -10,7 +10,7 @@ from search.policy import Judge, Run, Wait
 from search.prediction import Prediction
 from search.race import RacePolicy
 from search.race_options import RaceOptions
-from search.records import Ending, Facts, History, Trial
+from search.records import Ending, Facts, History, Job, Trial
 from search.testing import ALL, CLOSING, LATE, facts, history, trial
 
 
@@ -47,10 +47,15 @@ def test_a_prediction_without_width_wins_or_does_not() -> None:
     assert chance_to_win(replace(sure, mean=1.0, low=1.0, high=1.0), 1.0, 6000) == 0.0
 
 
-def race(last_call: float) -> RacePolicy:
+def race(last_call: float, cohort: int = 50) -> RacePolicy:
     return RacePolicy(
         RaceOptions(
-            factors=(100.0,), measure="accuracy", guard=False, last_call=last_call, settled=1e-9
+            factors=(100.0,),
+            measure="accuracy",
+            guard=False,
+            last_call=last_call,
+            settled=1e-9,
+            cohort=cohort,
         )
     )
 
@@ -98,6 +103,21 @@ def test_nobody_is_called_before_the_end_or_when_the_time_is_up() -> None:
     assert not isinstance(early, Run | Judge)
     assert isinstance(late, Run)
     assert late.job.lane == (0, 1)
+
+
+def test_a_cohort_that_is_all_proposed_has_its_calls_before_the_search_goes_on() -> None:
+    """What they turn out to be tells the sampler where to look next."""
+    past = waiting_beside_a_leader(facts(images=300))
+
+    whole = race(0.01, cohort=4).next(past, frozenset(), ALL)
+    partial = race(0.01, cohort=3).next(
+        past, frozenset({Job(trial=2, fold=0, start=1, stop=2)}), ALL
+    )
+
+    assert isinstance(whole, Run)
+    assert whole.job.lane == (2, 0)
+    assert isinstance(partial, Run)
+    assert partial.job.lane == (0, 1)
 
 
 def test_calls_end_when_nobody_has_a_chance() -> None:
