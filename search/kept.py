@@ -12,8 +12,8 @@ import keras_tuner
 from search.trainer import MAX_KEPT
 
 MAX_WEIGHTS = 20_000_000
-"""Of all kept models together, the newest aside: 240 MB with Adam's two moments. Thirty-two
-models of 100,000 weights, as the CNN space mostly has them, stay far below."""
+"""Of all kept models together, the newest aside: 240 MB with Adam's two moments. Sixteen models
+of 100,000 weights, as the CNN space mostly has them, stay far below."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from search.records import Epoch, Job
 from spaces.space import Config
 
-MAX_KEPT = 32
+MAX_KEPT = 16
 """Built models that a worker keeps: about 13 MB each, where building one takes a second."""
 
 
