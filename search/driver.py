@@ -28,6 +28,9 @@ MAX_STARTS = 5
 """Likewise for starts that ended with the whole process. More, since a person's `kill -9`
 cannot be told from a job's own doing."""
 
+_FINISHING = 0.15
+"""Share of the minutes, the last ones: nothing begins in them while something is unfinished."""
+
 _POLL_SECONDS = 0.5
 """How long the loop sleeps at most before it looks at the clock again."""
 
@@ -63,6 +66,7 @@ class Driver:
         self._patience = Patience(epoch_seconds, clock)
         self._failures = 0
         self._exhausted = False
+        self._finished = False
         self._stopping = False
 
     @property
@@ -112,13 +116,24 @@ class Driver:
 
     def _allowance(self) -> Allowance:
         budget = self._history.budget
-        in_time = budget.minutes is None or (self._elapsed + self._reserve() < budget.minutes * 60)
         in_number = budget.trials is None or len(self._history.trials) < budget.trials
+        left = self._share_left()
+        may_begin = left > 0 and not self._is_finishing(left)
         return Allowance(
-            may_propose=in_number and not self._exhausted and (in_time or self._nothing_left()),
-            may_widen=in_time,
+            may_propose=in_number and not self._exhausted and (may_begin or self._nothing_left()),
+            may_widen=left > 0,
             promise=lambda: self._candidates.promise(self._history),
         )
+
+    def _share_left(self) -> float:
+        """Returns the share of the minutes that nothing is reserved for; 1 without any."""
+        minutes = self._history.budget.minutes
+        if minutes is None:
+            return 1.0
+        return 1 - (self._elapsed + self._reserve()) / (minutes * 60) if minutes else 0.0
+
+    def _is_finishing(self, left: float) -> bool:
+        return left <= _FINISHING and not self._finished
 
     def _reserve(self) -> float:
         """Returns the seconds that the first complete trial still needs, at its pace so far."""
@@ -155,8 +170,15 @@ class Driver:
                 self._ledger.judge(number, verdict)
                 self._close(self._history.trials[number])
             case _:
-                return False
+                return self._goes_on()
         return True
+
+    def _goes_on(self) -> bool:
+        """Says whether there is something to begin after all: the last ones finished early."""
+        left = self._share_left()
+        early = self._is_finishing(left) and left > 0 and not self._running
+        self._finished = self._finished or early
+        return early
 
     def _submit(self, job: Job) -> None:
         """Cuts a job to what is committed at once, counts the attempt and hands it out."""

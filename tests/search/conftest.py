@@ -11,7 +11,7 @@ from search.candidates import Baseline, Candidates
 from search.checkpoints import CheckpointFolder
 from search.driver import Driver
 from search.engine import AbstractEngine, InlineEngine
-from search.policy import FullPolicy
+from search.policy import AbstractPolicy, FullPolicy
 from search.records import Budget, Facts
 from search.samplers import proposer
 from search.store import Ledger
@@ -39,14 +39,16 @@ class Study:
         self.folder = folder
         self.path = folder / "study.db"
         self.facts = study
+        self.budget = budget
         self.told: list[events.Event] = []
         Ledger.create(self.path, study, budget).close()
 
-    def driver(
+    def driver(  # noqa: PLR0913 - the loop's parts, each exchanged by some test
         self,
         ledger: Ledger,
         trainer: AbstractTrainer,
         *,
+        policy: AbstractPolicy | None = None,
         engine: AbstractEngine | None = None,
         baselines: Sequence[Baseline] = (),
         listen: events.Listener | None = None,
@@ -56,7 +58,7 @@ class Study:
         engine.start(trainer)
         return Driver(
             ledger=ledger,
-            policy=FullPolicy(),
+            policy=policy or FullPolicy(),
             candidates=Candidates(proposer(self.facts.sampler), _size_of, baselines),
             engine=engine,
             checkpoints=CheckpointFolder(self.folder / "checkpoints"),

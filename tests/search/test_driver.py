@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, final
 
 import pytest
 
@@ -11,7 +11,8 @@ from search import events, reader
 from search.candidates import Baseline, Candidates
 from search.driver import MAX_STARTS, Driver
 from search.errors import EnvironmentChanged, TooManyFailures
-from search.records import Budget, History, Job, TrialState
+from search.policy import AbstractPolicy, Action, Allowance, Propose, Wait, going_on
+from search.records import Budget, History, Job, Trial, TrialState
 from search.samplers import proposer
 from search.store import Ledger
 from search.testing import ScriptedTrainer, scripted_accuracy
@@ -157,6 +158,57 @@ def test_time_used_up_still_leaves_a_complete_trial(new_study: Make) -> None:
     history = history_of(study)
     assert reason == "1 minutes"
     assert len(history.complete()) == len(history.trials) == 1
+
+
+@final
+class ThreeAtOnce(AbstractPolicy):
+    """Proposes while fewer than three trials are unfinished, then trains the newest of them."""
+
+    name = "three at once"
+
+    def next(self, history: History, running: frozenset[Job], allowance: Allowance) -> Action:
+        del running
+        open_ = [t for t in history.trials if not t.is_final(history.facts.epochs)]
+        if allowance.may_propose and len(open_) < 3:
+            return Propose()
+        if not open_ or not allowance.may_widen:
+            return Wait()
+        lengths = [len(curve) for curve in open_[-1].curves]
+        fold = lengths.index(min(lengths))
+        return going_on(open_[-1], fold, lengths[fold] + 1)
+
+    def leader(self, history: History) -> Trial | None:
+        return history.incumbent or next(iter(history.trials), None)
+
+
+def begun(study: Any, **options: Any) -> list[int]:
+    """Runs a study whose clock counts epochs, and returns when each of its trials began."""
+    trainer, moments = ScriptedTrainer(), list[int]()
+
+    def listen(event: events.Event) -> None:
+        if isinstance(event, events.TrialAdded):
+            moments.append(len(trainer.trained))
+
+    study.run(trainer, listen=listen, clock=lambda: float(len(trainer.trained)), **options)
+    assert len(trainer.trained) == round(study.budget.minutes * 60)
+    return moments
+
+
+def test_the_last_minutes_begin_nothing_while_something_is_unfinished(new_study: Make) -> None:
+    """Of 100 epochs the last 15; a trial has 12, and two older ones wait all the time."""
+    study = new_study(budget=Budget(minutes=100 / 60))
+
+    moments = begun(study, policy=ThreeAtOnce())
+
+    assert moments == [0, 0, 0, 12, 24, 36, 48, 60, 72, 84]
+    assert len(history_of(study).complete()) == 8
+
+
+def test_what_finishes_early_leaves_the_rest_of_the_time_to_others(new_study: Make) -> None:
+    """The full loop has nothing unfinished at its 48th epoch of 56, so another trial begins."""
+    study = new_study(budget=Budget(minutes=56 / 60))
+
+    assert begun(study) == [0, 12, 24, 36, 48]
 
 
 def test_a_failing_first_trial_is_replaced_even_after_the_time(new_study: Make) -> None:
