@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
+from search.last_call import chance_to_win
 from search.policies import race_options
 from search.prediction import first_fold, predictions
 from search.race import is_wanted_whole, run_since_best
@@ -12,6 +13,13 @@ from search.records import Epoch, History, Trial
 
 _RIVAL_FOLDS = 0.6
 """Folds that a finalist trains before it is given up, until a study has finalists of its own."""
+
+_CALLED = 6.0
+"""Trials that go on by last calls, beside those with places, seen from a study's beginning. Read
+off 10 replays of either table."""
+
+_CALLS_END = 0.6
+"""Of those that may still win, how many go all the way: a call is for one rung."""
 
 _HOPE = 2.0
 """How much likelier a record is to the sampler than to Laplace's rule. Read off 15 replays."""
@@ -134,22 +142,42 @@ class _Race:
         racing = [t for t in history.trials if t not in self._wanted and not t.is_failed]
         self._firsts = [trial.curves[first_fold(trial)].epochs for trial in racing]
         self._racing = racing
+        self._called = 0.0 if options.last_call == 1 else self._calls(future)
 
     def seconds(self) -> float:
         """Returns the seconds of one worker."""
-        left, there = 0.0, float(len(self._firsts) + self._future)
-        below = 0
+        left, places = 0.0, float(len(self._firsts) + self._future)
+        there, below = places, 0
         for index, rung in enumerate(self._options.rungs_below(self._epochs)):
             parts = [own[below:rung] for own in self._firsts]
             if index:
                 factors = self._options.factors
-                there = max(there / factors[min(index - 1, len(factors) - 1)], 1.0)
+                places = max(places / factors[min(index - 1, len(factors) - 1)], 1.0)
+                there = min(places + self._called, there)
             there = max(there, sum(len(own) >= rung for own in self._firsts))
             done = sum(map(len, parts))
             left += max(there * (rung - below) - done, 0.0) * self._pace(parts)
             below = rung
         wanted = _in_full(self._history, self._wanted, 0) if self._wanted else 0.0
         return left + self._further(there) + wanted
+
+    def _calls(self, future: int) -> float:
+        """Returns how many trials will go on by last calls.
+
+        Once all are proposed, those that wait and may still win. Before, fewer the later: there
+        are fewer trials to come, and they meet a better leader.
+        """
+        own, options, images = self._history, self._options, self._history.facts.images
+        if future:
+            return _CALLED * (future / (future + len(self._firsts))) ** 2
+        found = predictions(own, options.measure)
+        lengths = {t.number: max(map(len, t.curves)) for t in self._racing if t.verdict is None}
+        whole = [found[number].mean for number, n in lengths.items() if n >= self._epochs]
+        return _CALLS_END * sum(
+            chance_to_win(found[number], max(whole), images) > options.last_call
+            for number, n in lengths.items()
+            if whole and 0 < n < self._epochs
+        )
 
     def _further(self, finalists: float) -> float:
         """Returns the seconds of further folds: the leader's, and those of its rivals."""

@@ -9,7 +9,12 @@ from search.records import Budget, TrialState, Verdict
 from search.testing import facts, history, trial
 from search.workload import seconds_left, trained_seconds
 
-RACE = {"policy": "race", "race": {"rungs": "1,2", "factors": "2,2"}, "images": 3000}
+RACE = {
+    "policy": "race",
+    "race": {"rungs": "1,2", "factors": "2,2", "last_call": "1"},
+    "images": 3000,
+}
+CALLING = {**RACE, "race": {"rungs": "1,2", "factors": "2,2", "last_call": "0.01"}}
 WHOLE = [[0.5, 0.6, 0.7, 0.8]] * 3
 
 
@@ -38,6 +43,27 @@ def test_a_race_trains_the_places_of_its_rungs_and_the_leaders_folds() -> None:
     past = history(study, *begun, budget=Budget(trials=8, auto_stop=False))
 
     assert seconds_left(past) == pytest.approx(16 - 2 + 2.6 * 4)
+
+
+def test_last_calls_send_more_than_have_places() -> None:
+    """6 x (6 / 8)^2 more reach each rung but the first, while 6 of 8 trials are to come."""
+    study = facts(**CALLING)
+    begun = [trial(number, study, [[0.5]]) for number in range(2)]
+    past = history(study, *begun, budget=Budget(trials=8, auto_stop=False))
+
+    called = 6 * (6 / 8) ** 2
+    first, further = 8 + (4 + called) + 2 * (2 + called) - 2, 2 + 0.6 * (1 + called)
+    assert seconds_left(past) == pytest.approx(first + 4 * further)
+
+
+def test_whoever_is_called_at_the_end_may_become_a_finalist() -> None:
+    """One of three is, a share of 0.6 goes all the way and trains 0.6 of another fold."""
+    study = facts(**CALLING)
+    past = history(
+        study, trial(0, study, WHOLE), trial(1, study, [[0.5]]), trial(2, study, [[0.01]])
+    )
+
+    assert seconds_left(past) == pytest.approx((3 / 2 + 0.6 - 1) + 2 * 0.6 + 0.6 * 0.6 * 4)
 
 
 def test_a_race_ends_by_itself_after_a_run_without_a_record() -> None:
