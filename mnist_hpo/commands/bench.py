@@ -248,11 +248,13 @@ def replay(  # noqa: PLR0913 - one parameter an option
     def tell(line: str) -> None:
         click.echo(line, err=True)
 
-    results = replayed(plan, list({method.name: method for method in chosen}.values()), tell)
-    settings = {method.name: method.settings for method in chosen}
-    if peers != "none":
+    others = {}
+    if peers != "none":  # first: what they lack is told before minutes of replays, not after
         names = [name.strip() for name in peers.split(",")]
-        results |= peer_results(plan, names, peer_seeds or min(seeds, 20), tell)
+        others = peer_results(plan, names, peer_seeds or min(seeds, 20), tell)
+    results = replayed(plan, list({method.name: method for method in chosen}.values()), tell)
+    results |= others
+    settings = {method.name: method.settings for method in chosen}
     document = replay_document(plan, recorded, results, settings)
     if as_json:
         click.echo(json.dumps(document, indent=2))
