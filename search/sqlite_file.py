@@ -149,10 +149,10 @@ class SqliteFile(AbstractPlace):
         return StudyLock(self.lock_path(study), study)
 
     def writer(self, lock: AbstractLock, study: str) -> "SqliteWriter":
-        del lock, study  # the kernel's lock cannot be lost while we live
+        del lock  # the kernel's lock cannot be lost while we live
         from search.sqlite_storage import SqliteWriter  # noqa: PLC0415 - readers need no Optuna
 
-        return SqliteWriter(self.path)
+        return SqliteWriter(self.path, study)
 
     def viewing(self) -> "OptunaStorage":
         from search.sqlite_storage import open_for_viewing  # noqa: PLC0415 - likewise

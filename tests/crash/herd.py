@@ -1,5 +1,6 @@
 """The tests' side of the zygote, and what must hold after each kill."""
 
+import hashlib
 import json
 import os
 import select
@@ -216,3 +217,15 @@ def check_file(path: Path) -> None:
             twice = f"SELECT count(*) FROM {table} GROUP BY {key} HAVING count(*) > 1"  # noqa: S608
             assert db.execute(twice).fetchall() == []
     db.close()
+
+
+def contents(folder: Path) -> dict[str, tuple[int, str]]:
+    """Returns what is in a folder, to the byte, and when each file was last written."""
+    return {
+        str(path.relative_to(folder)): (
+            path.stat().st_mtime_ns,
+            hashlib.sha256(path.read_bytes()).hexdigest(),
+        )
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
