@@ -2,7 +2,6 @@
 
 import contextlib
 import sqlite3
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 _BUSY_SECONDS = 30
 """How long a reader waits for the driver's commit; one takes milliseconds."""
 
+_LOOK = "SELECT count(*) FROM sqlite_schema"
+
 _HOT_JOURNAL = (
     sqlite3.SQLITE_READONLY_ROLLBACK,
     sqlite3.SQLITE_READONLY_RECOVERY,
@@ -34,7 +35,7 @@ class _FileReading(AbstractReading):
 
     def has_tables(self) -> bool:
         # A process may have died between creating the file and its first table.
-        return self.rows("SELECT count(*) FROM sqlite_schema") != [(0,)]
+        return self.rows(_LOOK) != [(0,)]
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         return self._db.execute(query, values).fetchall()
@@ -70,21 +71,23 @@ class SqliteFile(AbstractPlace):
         SQLite itself takes a lost page of rows for rows that never were, and reads on.
 
         A driver killed inside a commit leaves a hot journal, which a read-only connection may
-        not roll back. The one writing a reader ever does is to let SQLite do that, under the
-        study's lock, so never beside a living driver.
+        not roll back. The one writing a reader ever does is to let SQLite do that. It takes no
+        lock of a study for it, which could keep an owner-to-be away: SQLite itself asks whether
+        a living process is inside of that commit, and then there is nothing to take back.
         """
-        with self._opened(study) as db:
+        del study  # whoever died in a commit, the file is not whole before that is taken back
+        with self._opened() as db:
             found = _damage(db, most=1)
             if found:
                 raise LedgerError(f"The ledger {self} is corrupt: {found[0]}.")
             yield db
 
     @contextlib.contextmanager
-    def _opened(self, study: str | None) -> Iterator[AbstractReading]:
+    def _opened(self) -> Iterator[AbstractReading]:
         if not self.exists():
             raise LedgerError(f"There is no ledger at {self}.")
         try:
-            with contextlib.closing(self._probed(study)) as db:
+            with contextlib.closing(self._probed()) as db:
                 db.execute("BEGIN")  # one snapshot for all that is read
                 yield _FileReading(db)
         except sqlite3.DatabaseError as error:
@@ -93,15 +96,16 @@ class SqliteFile(AbstractPlace):
             # Of SQLite's own message, which repeats a damaged table's name or statement.
             raise LedgerError(f"Cannot read the ledger {self}: its tables are damaged.") from error
 
-    def _probed(self, study: str | None) -> sqlite3.Connection:
+    def _probed(self) -> sqlite3.Connection:
         db = self._open("ro")
         try:
-            db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            db.execute(_LOOK).fetchone()
         except sqlite3.OperationalError as error:
             db.close()
-            if study is None or error.sqlite_errorcode not in _HOT_JOURNAL:
+            if error.sqlite_errorcode not in _HOT_JOURNAL:
                 raise
-            self._roll_back(study)
+            with contextlib.closing(self._open("rw")) as writable:
+                writable.execute(_LOOK).fetchone()
             return self._open("ro")
         except UnicodeDecodeError:
             db.close()
@@ -116,13 +120,6 @@ class SqliteFile(AbstractPlace):
             check_same_thread=False,  # a pool of a viewer may close it elsewhere
         )
 
-    def _roll_back(self, study: str) -> None:
-        if is_owned(self.lock_path(study)):
-            time.sleep(1.0)  # its owner is inside a commit, or about to roll back itself
-            return
-        with self.lock(study), contextlib.closing(self._open("rw")) as db:
-            db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-
     def owner(self, reading: AbstractReading, study: str) -> str | None:
         del reading
         lock = self.lock_path(study)
@@ -135,7 +132,8 @@ class SqliteFile(AbstractPlace):
         return None
 
     def damage(self, study: str) -> tuple[str, ...]:
-        with self._opened(study) as db:
+        del study
+        with self._opened() as db:
             return _damage(db, most=5)
 
     def about(self) -> str:

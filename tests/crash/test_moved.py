@@ -14,10 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from herd import PATIENCE, Herd, Ran, Watch, check_file, contents, timeless
+from herd import Herd, Ran, check_file, contents, timeless, wait_for_epochs, wait_until
 
 from search import reader
-from search.errors import SearchError
 from search.records import History
 
 Words = Sequence[str]
@@ -51,24 +50,6 @@ MOVES: Mapping[str, Callable[[Path], None]] = {
     "replaced by a copy": replace_by_copy,
     "replaced by another study": replace_by_other,
 }
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def wait_for_epochs(enough: int, results: Path) -> None:
-    def are_there() -> bool:
-        try:
-            history = Watch(folder=results / "demo").history()
-        except SearchError:
-            return False  # there is no study yet
-        return sum(trial.fold_epochs for trial in history.trials) >= enough
-
-    wait_until(are_there)
 
 
 def moved(herd: Herd, words: Words, results: Path, move: Callable[[Path], None]) -> Ran:

@@ -43,7 +43,7 @@ Order = Mapping[str, Any]
 `kill`: so many seconds after so many `epochs` were acknowledged, or their training `begun`, by
 SIGKILL or by `signals`, one after another; `nohup`; `fault`: as in `faults.c`; `training`: what
 to set in `Scripted`; `until`: the program again and again, until this folder of marks has one;
-`timed`: tell how many seconds each commit took."""
+`timed`: tell how many seconds each commit took; `after`: not before this file is there."""
 
 PAUSE = 0.2
 """Seconds between two signals."""
@@ -239,6 +239,8 @@ def _become(order: Order, mouth: int, out: IO[bytes], err: IO[bytes]) -> NoRetur
 def _carried_out(order: Order, tell: Callable[[str], object]) -> int:
     if order.get("timed"):
         _time_commits(tell)
+    while "after" in order and not Path(order["after"]).exists():
+        time.sleep(0.01)
     if "cli" in order:
         code = cli.main(order["cli"])
         while "until" in order and code == 0 and not any(Path(order["until"]).iterdir()):
