@@ -11,6 +11,7 @@ from search.errors import (
     ClusterError,
     EnvironmentChanged,
     FoldError,
+    LedgerBusy,
     LedgerError,
     LedgerMoved,
     PlaceError,
@@ -88,6 +89,7 @@ _RULES: tuple[tuple[type[Exception], int, str | Callable[[Exception], str]], ...
     (FoldError, 2, "take fewer folds (--folds), or a dataset with more images of each class"),
     (TableError, 2, "docs/tables.md describes tables and grids"),
     (SpaceError, 2, "mnist-hpo search --help        explains --space, --set and --fix"),
+    (LedgerBusy, 4, "kill -CONT PID        lets a stopped process go on"),
     (LedgerMoved, 3, _help_of_moved),
     (
         LedgerError,

@@ -6,6 +6,7 @@ SearchError
 │   └── UnknownStudy     no study of that name
 ├── PlaceError           a storage cannot be meant or used so: a wrong URL, no driver for it
 ├── LedgerError          storage is missing, full, read-only, unreachable or corrupt
+│   ├── LedgerBusy       its owner does not come out of a commit
 │   └── LedgerMoved      its file was removed, renamed or replaced while it was written
 ├── ClusterError         what hands jobs to workers has gone
 ├── StudyOwned           another process owns the study
@@ -50,6 +51,10 @@ class PlaceError(SearchError):
 
 class LedgerError(SearchError):
     """The ledger's storage fails; what was committed before is safe."""
+
+
+class LedgerBusy(LedgerError):  # noqa: N818 - reads as what it says
+    """Its owner is inside of a commit, and does not come out of it."""
 
 
 class LedgerMoved(LedgerError):  # noqa: N818 - reads as what it says

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from search.errors import LedgerError
+from search.errors import LedgerBusy, LedgerError
 from search.lock import StudyLock, is_owned, owner_of
 from search.place import AbstractLock, AbstractPlace, AbstractReading
 
@@ -75,15 +75,14 @@ class SqliteFile(AbstractPlace):
         lock of a study for it, which could keep an owner-to-be away: SQLite itself asks whether
         a living process is inside of that commit, and then there is nothing to take back.
         """
-        del study  # whoever died in a commit, the file is not whole before that is taken back
-        with self._opened() as db:
+        with self._opened(study) as db:
             found = _damage(db, most=1)
             if found:
                 raise LedgerError(f"The ledger {self} is corrupt: {found[0]}.")
             yield db
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator[AbstractReading]:
+    def _opened(self, study: str | None) -> Iterator[AbstractReading]:
         if not self.exists():
             raise LedgerError(f"There is no ledger at {self}.")
         try:
@@ -91,6 +90,8 @@ class SqliteFile(AbstractPlace):
                 db.execute("BEGIN")  # one snapshot for all that is read
                 yield _FileReading(db)
         except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                raise self._busy(study) from error
             raise LedgerError(f"Cannot read the ledger {self}: {error}.") from error
         except UnicodeDecodeError as error:
             # Of SQLite's own message, which repeats a damaged table's name or statement.
@@ -120,6 +121,13 @@ class SqliteFile(AbstractPlace):
             check_same_thread=False,  # a pool of a viewer may close it elsewhere
         )
 
+    def _busy(self, study: str | None) -> LedgerBusy:
+        known = None if study is None else owner_of(self.lock_path(study))
+        return LedgerBusy(
+            f"The ledger {self} cannot be read: {known or 'another process'} has been inside of "
+            f"a commit for {_BUSY_SECONDS:g} s. It may be stopped, by Ctrl-Z or SIGSTOP."
+        )
+
     def owner(self, reading: AbstractReading, study: str) -> str | None:
         del reading
         lock = self.lock_path(study)
@@ -132,8 +140,7 @@ class SqliteFile(AbstractPlace):
         return None
 
     def damage(self, study: str) -> tuple[str, ...]:
-        del study
-        with self._opened() as db:
+        with self._opened(study) as db:
             return _damage(db, most=5)
 
     def about(self) -> str:

@@ -118,7 +118,7 @@ def test_an_owner_may_be_stopped_for_a_minute(  # noqa: PLR0913, PLR0917 - fixtu
     workers: int,
 ) -> None:
     """The full size: five times in a study, also where its workers wait for it meanwhile."""
-    search = start("--workers", str(workers), seconds=1.0)
+    search = start("--workers", str(workers), seconds=5.0)
     for turn in range(5):
         wait_for_epochs(turn + 1, memory)
         search.send_signal(signal.SIGSTOP)
