@@ -11,7 +11,9 @@ from search.errors import (
     ClusterError,
     EnvironmentChanged,
     FoldError,
+    LedgerBusy,
     LedgerError,
+    LedgerMoved,
     PlaceError,
     SearchError,
     StudyError,
@@ -72,6 +74,10 @@ def _help_of_place(error: Exception) -> str:
     return error.cure if isinstance(error, PlaceError) else "mnist-hpo search --help"
 
 
+def _help_of_moved(error: Exception) -> str:
+    return error.cure if isinstance(error, LedgerMoved) else "mnist-hpo list"
+
+
 _RULES: tuple[tuple[type[Exception], int, str | Callable[[Exception], str]], ...] = (
     (UnknownStudy, 2, _help_of_unknown),
     (
@@ -83,6 +89,8 @@ _RULES: tuple[tuple[type[Exception], int, str | Callable[[Exception], str]], ...
     (FoldError, 2, "take fewer folds (--folds), or a dataset with more images of each class"),
     (TableError, 2, "docs/tables.md describes tables and grids"),
     (SpaceError, 2, "mnist-hpo search --help        explains --space, --set and --fix"),
+    (LedgerBusy, 4, "kill -CONT PID        lets a stopped process go on"),
+    (LedgerMoved, 3, _help_of_moved),
     (
         LedgerError,
         3,

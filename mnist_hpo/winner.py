@@ -112,6 +112,7 @@ def finalize(
     with _storing(path):
         remove_temporaries(folder)  # of one that was killed while it wrote a model or a card
     model = trainer.refit(trial.config, number=trial.number)
+    ledger.check_place()  # training took a while, and `folder` may be another study's by now
     with _storing(path):
         content = saved(model)
         write_whole(path, content)
@@ -126,6 +127,7 @@ def finalize(
         )
     tested, evidence = examine(model, test, inside)
     kept = evidence.to_bytes()
+    ledger.check_place()
     with _storing(path):
         write_whole(evidence_path(path), kept)
     result = {

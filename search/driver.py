@@ -13,7 +13,7 @@ from search import events
 from search.candidates import Candidates
 from search.checkpoints import CheckpointFolder, is_kept
 from search.engine import AbstractEngine, Done, Failed, Lost, Outcome
-from search.errors import EnvironmentChanged, SearchError, TooManyFailures
+from search.errors import EnvironmentChanged, LedgerError, SearchError, TooManyFailures
 from search.ledger import AbstractLedger
 from search.patience import EPOCH_SECONDS, Patience
 from search.policy import SETTLED, AbstractPolicy, Allowance, Judge, Propose, Run
@@ -101,8 +101,10 @@ class Driver:
                     self._take(outcome)
                 for job in self._patience.overdue(self._running.values()):
                     self._engine.give_up(job, self._patience.reason)
-        except BaseException:
+        except BaseException as error:
             self._give_up()
+            if isinstance(error, LedgerError):
+                self._ledger.check_place()  # it may have failed because its folder went away
             raise
         return None if self._stopping else self._end()
 
@@ -244,6 +246,7 @@ class Driver:
         epochs = list(trained.epochs[redone:])
         path = self._checkpoints.path(job.trial, job.fold, job.run, job.stop)
         if trained.checkpoint is not None:
+            self._ledger.check_place()  # by that name another study's checkpoint may lie there
             sha256 = self._checkpoints.write(path, trained.checkpoint)
             epochs[-1] = replace(epochs[-1], checkpoint=sha256)
         self._ledger.record(job, tuple(epochs), elapsed=self._elapsed)

@@ -6,6 +6,8 @@ SearchError
 │   └── UnknownStudy     no study of that name
 ├── PlaceError           a storage cannot be meant or used so: a wrong URL, no driver for it
 ├── LedgerError          storage is missing, full, read-only, unreachable or corrupt
+│   ├── LedgerBusy       its owner does not come out of a commit
+│   └── LedgerMoved      its file was removed, renamed or replaced while it was written
 ├── ClusterError         what hands jobs to workers has gone
 ├── StudyOwned           another process owns the study
 ├── EnvironmentChanged   resumed under other versions, another CPU or other data
@@ -49,6 +51,18 @@ class PlaceError(SearchError):
 
 class LedgerError(SearchError):
     """The ledger's storage fails; what was committed before is safe."""
+
+
+class LedgerBusy(LedgerError):  # noqa: N818 - reads as what it says
+    """Its owner is inside of a commit, and does not come out of it."""
+
+
+class LedgerMoved(LedgerError):  # noqa: N818 - reads as what it says
+    """The ledger's file was removed, renamed or replaced under its writer; nothing was written."""
+
+    def __init__(self, message: str, cure: str) -> None:
+        self.cure = cure
+        super().__init__(message)
 
 
 class ClusterError(SearchError):

@@ -19,6 +19,14 @@ class AbstractLedger(abc.ABC):
         """Everything kept so far."""
 
     @abc.abstractmethod
+    def check_place(self) -> None:
+        """Makes sure that the study is where it was opened: before files are written beside it.
+
+        Raises:
+            LedgerError: it was removed, renamed or replaced.
+        """
+
+    @abc.abstractmethod
     def add(self, trial: Trial) -> None:
         """Adds a candidate, whole at once; its number is the next one."""
 

@@ -18,6 +18,9 @@ class MemoryLedger(AbstractLedger):
     def history(self) -> History:
         return self._history
 
+    def check_place(self) -> None:
+        """Does nothing: memory stays where it is."""
+
     def add(self, trial: Trial) -> None:
         self._history = changes.added(self._history, trial)
 

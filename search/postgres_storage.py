@@ -59,6 +59,9 @@ class PostgresWriter(AbstractWriter):
     def storage(self) -> RDBStorage:
         return self._storage
 
+    def check_place(self) -> None:
+        """Does nothing: a database has no name that could lead elsewhere."""
+
     def commit(self, action: Callable[[], _T]) -> _T:
         began, pause = time.monotonic(), _FIRST_PAUSE
         while True:

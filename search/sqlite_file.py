@@ -2,14 +2,13 @@
 
 import contextlib
 import sqlite3
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from search.errors import LedgerError
+from search.errors import LedgerBusy, LedgerError
 from search.lock import StudyLock, is_owned, owner_of
 from search.place import AbstractLock, AbstractPlace, AbstractReading
 
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 _BUSY_SECONDS = 30
 """How long a reader waits for the driver's commit; one takes milliseconds."""
+
+_LOOK = "SELECT count(*) FROM sqlite_schema"
 
 _HOT_JOURNAL = (
     sqlite3.SQLITE_READONLY_ROLLBACK,
@@ -34,7 +35,7 @@ class _FileReading(AbstractReading):
 
     def has_tables(self) -> bool:
         # A process may have died between creating the file and its first table.
-        return self.rows("SELECT count(*) FROM sqlite_schema") != [(0,)]
+        return self.rows(_LOOK) != [(0,)]
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         return self._db.execute(query, values).fetchall()
@@ -70,8 +71,9 @@ class SqliteFile(AbstractPlace):
         SQLite itself takes a lost page of rows for rows that never were, and reads on.
 
         A driver killed inside a commit leaves a hot journal, which a read-only connection may
-        not roll back. The one writing a reader ever does is to let SQLite do that, under the
-        study's lock, so never beside a living driver.
+        not roll back. The one writing a reader ever does is to let SQLite do that. It takes no
+        lock of a study for it, which could keep an owner-to-be away: SQLite itself asks whether
+        a living process is inside of that commit, and then there is nothing to take back.
         """
         with self._opened(study) as db:
             found = _damage(db, most=1)
@@ -84,24 +86,27 @@ class SqliteFile(AbstractPlace):
         if not self.exists():
             raise LedgerError(f"There is no ledger at {self}.")
         try:
-            with contextlib.closing(self._probed(study)) as db:
+            with contextlib.closing(self._probed()) as db:
                 db.execute("BEGIN")  # one snapshot for all that is read
                 yield _FileReading(db)
         except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                raise self._busy(study) from error
             raise LedgerError(f"Cannot read the ledger {self}: {error}.") from error
         except UnicodeDecodeError as error:
             # Of SQLite's own message, which repeats a damaged table's name or statement.
             raise LedgerError(f"Cannot read the ledger {self}: its tables are damaged.") from error
 
-    def _probed(self, study: str | None) -> sqlite3.Connection:
+    def _probed(self) -> sqlite3.Connection:
         db = self._open("ro")
         try:
-            db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            db.execute(_LOOK).fetchone()
         except sqlite3.OperationalError as error:
             db.close()
-            if study is None or error.sqlite_errorcode not in _HOT_JOURNAL:
+            if error.sqlite_errorcode not in _HOT_JOURNAL:
                 raise
-            self._roll_back(study)
+            with contextlib.closing(self._open("rw")) as writable:
+                writable.execute(_LOOK).fetchone()
             return self._open("ro")
         except UnicodeDecodeError:
             db.close()
@@ -116,12 +121,12 @@ class SqliteFile(AbstractPlace):
             check_same_thread=False,  # a pool of a viewer may close it elsewhere
         )
 
-    def _roll_back(self, study: str) -> None:
-        if is_owned(self.lock_path(study)):
-            time.sleep(1.0)  # its owner is inside a commit, or about to roll back itself
-            return
-        with self.lock(study), contextlib.closing(self._open("rw")) as db:
-            db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    def _busy(self, study: str | None) -> LedgerBusy:
+        known = None if study is None else owner_of(self.lock_path(study))
+        return LedgerBusy(
+            f"The ledger {self} cannot be read: {known or 'another process'} has been inside of "
+            f"a commit for {_BUSY_SECONDS:g} s. It may be stopped, by Ctrl-Z or SIGSTOP."
+        )
 
     def owner(self, reading: AbstractReading, study: str) -> str | None:
         del reading
@@ -149,10 +154,10 @@ class SqliteFile(AbstractPlace):
         return StudyLock(self.lock_path(study), study)
 
     def writer(self, lock: AbstractLock, study: str) -> "SqliteWriter":
-        del lock, study  # the kernel's lock cannot be lost while we live
+        del lock  # the kernel's lock cannot be lost while we live
         from search.sqlite_storage import SqliteWriter  # noqa: PLC0415 - readers need no Optuna
 
-        return SqliteWriter(self.path)
+        return SqliteWriter(self.path, study)
 
     def viewing(self) -> "OptunaStorage":
         from search.sqlite_storage import open_for_viewing  # noqa: PLC0415 - likewise

@@ -14,7 +14,8 @@ from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from search.errors import LedgerError
+from search.errors import LedgerError, LedgerMoved
+from search.moved import Opened
 from search.writer import AbstractWriter
 
 _T = TypeVar("_T")
@@ -27,10 +28,13 @@ class SqliteWriter(AbstractWriter):
     Not by Optuna either: it would repeat the creation of a trial, even one that had come through.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, study: str) -> None:
         self._path = path
+        self._study = study
+        self._moved: LedgerMoved | None = None
         with storing(path):
             self._storage = open_storage(path)
+            self._opened = Opened.at(path)
         event.listen(self._storage.engine, "handle_error", self._answer_errors)
 
     def _answer_errors(self, context: ExceptionContext) -> BaseException | None:
@@ -43,7 +47,17 @@ class SqliteWriter(AbstractWriter):
     def storage(self) -> RDBStorage:
         return self._storage
 
+    def check_place(self) -> None:
+        # SQLite refuses to write to a file without its name, too, but as one that is read-only;
+        # and a new connection would go to whatever has the name now.
+        if self._moved is None and not self._opened.is_there():
+            self._storage.remove_session()
+            self._moved = self._opened.moved(self._study)
+        if self._moved is not None:
+            raise self._moved
+
     def commit(self, action: Callable[[], _T]) -> _T:
+        self.check_place()
         with storing(self._path):
             return action()
 

@@ -109,6 +109,9 @@ class Ledger(AbstractLedger):
         self._writer.close()
         self._lock.release()
 
+    def check_place(self) -> None:
+        self._writer.check_place()
+
     def add(self, trial: Trial) -> None:
         after = changes.added(self._history, trial)
         params = dict(trial.config) if trial.in_space else {}

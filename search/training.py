@@ -27,6 +27,7 @@ import tensorflow as tf
 
 from search.errors import TrainingError
 from search.folds import Fold, Ints
+from search.gradients import forgotten_with
 from search.graphs import graph_of, trace_by_shape
 from search.kept import Kept, Own, Shelf
 from search.records import Epoch, Job
@@ -184,20 +185,21 @@ class KerasTrainer(AbstractTrainer):
             if valid is None
             else {"validation_data": valid, "validation_batch_size": _VALIDATION_BATCH}
         )
-        history = own.hypermodel.fit(
-            own.hp,
-            model,
-            self._images(order),
-            labels_for(model, self.y[order]),
-            **{
-                "verbose": 0,
-                **self.fit_options,
-                "shuffle": False,
-                "initial_epoch": number,
-                "epochs": number + 1,
-                **validation,
-            },
-        )
+        with forgotten_with(model) if own.shares else contextlib.nullcontext():
+            history = own.hypermodel.fit(
+                own.hp,
+                model,
+                self._images(order),
+                labels_for(model, self.y[order]),
+                **{
+                    "verbose": 0,
+                    **self.fit_options,
+                    "shuffle": False,
+                    "initial_epoch": number,
+                    "epochs": number + 1,
+                    **validation,
+                },
+            )
         return _measured(history, number)
 
 

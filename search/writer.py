@@ -22,6 +22,14 @@ class AbstractWriter(abc.ABC):
         """The storage; `commit` guards every use of it."""
 
     @abc.abstractmethod
+    def check_place(self) -> None:
+        """Makes sure that a commit would go to the ledger that was opened.
+
+        Raises:
+            LedgerMoved: another file has its name now, or none.
+        """
+
+    @abc.abstractmethod
     def commit(self, action: Callable[[], _T]) -> _T:
         """Carries out one commit, which must be safe to repeat.
 

@@ -54,6 +54,8 @@ def command(  # noqa: PLR0913 - one parameter an option
         space = narrowed(catalogue.space, facts.ranges, facts.fixed)
         data, dataset = development_for(facts.dataset)
         check_unchanged(facts, data, space, allow_drift=True)
+        for line in dataset.doubts:
+            click.echo(line, err=True)
         trainer = LazyTrainer(catalogue=catalogue.with_space(space), data=data, facts=facts)
         click.echo(
             f"Training trial {trial.number} on all {len(data.y)} development images, "

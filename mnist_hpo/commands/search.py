@@ -238,7 +238,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         trials = _DEFAULT_TRIALS
     budget = Budget(trials=trials, minutes=minutes, auto_stop=not no_auto_stop)
     view = view_for(quiet=quiet, as_json=as_json, no_progress=no_progress, color=color)
-    for line in invited(catalogue, facts).left_out:
+    for line in (*dataset_facts.doubts, *invited(catalogue, facts).left_out):
         click.echo(line, err=True)
     if dry_run:
         for line in dry_run_lines(facts, budget, dataset_facts, catalogue, data, workers=workers):

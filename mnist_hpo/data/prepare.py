@@ -95,6 +95,11 @@ def count_shared(train: Pixels, test: Pixels) -> int:
     return sum(_key(image) in known for image in test)
 
 
+def count_repeated(images: Pixels) -> int:
+    """Counts the images that stand in the set before, pixel by pixel."""
+    return len(images) - len({_key(image) for image in images})
+
+
 def _key(image: Pixels) -> bytes:
     return hashlib.blake2b(image.tobytes(), digest_size=16).digest()
 

@@ -90,6 +90,29 @@ class Dataset:
     shared_images: int
     """Test images that also stand, pixel by pixel, in the development set."""
 
+    repeated_images: int
+    """Development images that stand in the development set before, pixel by pixel."""
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What makes scores look better than they are, a line each, for people.
+
+        Nothing of it is refused: photographs of real digits may well be alike, and whoever
+        repeats rare classes on purpose has a reason.
+        """
+        lines = []
+        if self.repeated_images:
+            lines.append(
+                f"{self.repeated_images} of {self.development_size} development images are copies "
+                f"of others: a fold may be validated on what it was trained on"
+            )
+        if self.shared_images:
+            lines.append(
+                f"{self.shared_images} of {self.test_size} test images are in the development "
+                f"set, too: the test accuracy will be too high"
+            )
+        return tuple(lines)
+
 
 @final
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

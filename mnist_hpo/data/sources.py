@@ -14,7 +14,7 @@ from typing import Final, final
 from mnist_hpo.data import mnist, mnist_5k
 from mnist_hpo.data.idx import read_idx_folder
 from mnist_hpo.data.npz import read_npz
-from mnist_hpo.data.prepare import count_shared, preparation, prepare
+from mnist_hpo.data.prepare import count_repeated, count_shared, preparation, prepare
 from mnist_hpo.data.records import Dataset, Images, RawArrays
 from mnist_hpo.errors import DataError
 
@@ -55,6 +55,7 @@ def development(name: str) -> tuple[Images, Dataset]:
         development_size=len(images),
         test_size=len(test),
         shared_images=count_shared(images.x, test.x),
+        repeated_images=count_repeated(images.x),
     )
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
+import psutil  # type: ignore[import-untyped]  # as in tests/search/test_training.py
+
 from search import events
 from search.candidates import Candidates
 from search.checkpoints import CheckpointFolder
@@ -128,6 +130,9 @@ def run(plan: Plan, tell: Tell) -> None:
             job = event.job
             value = event.history.trials[job.trial].curves[job.fold].accuracies[-1]
             tell(f"epoch {job.trial} {job.fold} {job.start} {value.hex()}")
+        if isinstance(event, events.TrialClosed) and (event.trial + 1) % 50 == 0:
+            process = psutil.Process()
+            tell(f"holds {process.memory_info().rss} {process.num_fds()}")
 
     try:
         ledger = Ledger.create(where, plan.study, Budget(trials=plan.trials, auto_stop=False))

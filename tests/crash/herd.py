@@ -1,20 +1,22 @@
 """The tests' side of the zygote, and what must hold after each kill."""
 
+import hashlib
 import json
 import os
 import select
 import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from search import reader
 from search.checkpoints import CheckpointFolder
-from search.errors import UnknownStudy
+from search.errors import SearchError, UnknownStudy
 from search.records import History
 
 ZYGOTE = Path(__file__).with_name("zygote.py")
@@ -216,3 +218,35 @@ def check_file(path: Path) -> None:
             twice = f"SELECT count(*) FROM {table} GROUP BY {key} HAVING count(*) > 1"  # noqa: S608
             assert db.execute(twice).fetchall() == []
     db.close()
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def wait_for_epochs(enough: int, results: Path) -> None:
+    """Waits until so many epochs of the study are committed."""
+
+    def are_there() -> bool:
+        try:
+            history = Watch(folder=results / "demo").history()
+        except SearchError:
+            return False  # there is no study yet
+        return sum(trial.fold_epochs for trial in history.trials) >= enough
+
+    wait_until(are_there)
+
+
+def contents(folder: Path) -> dict[str, tuple[int, str]]:
+    """Returns what is in a folder, to the byte, and when each file was last written."""
+    return {
+        str(path.relative_to(folder)): (
+            path.stat().st_mtime_ns,
+            hashlib.sha256(path.read_bytes()).hexdigest(),
+        )
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

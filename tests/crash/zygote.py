@@ -24,23 +24,26 @@ from optuna.storages import RDBStorage
 from points import arm
 
 from mnist_hpo import cli, searching, winner
-from mnist_hpo.commands import doctor, finalize, resume, show
+from mnist_hpo.commands import doctor, finalize, resume, show, trial, watch
+from mnist_hpo.commands import list as list_command
 from mnist_hpo.commands import search as search_command
 from mnist_hpo.data.records import Images
 from mnist_hpo.evidence import Evidence
 from mnist_hpo.examining import Inside
 from mnist_hpo.statistics import TestResult, evaluate
+from search.sqlite_storage import SqliteWriter
 from search.study import Development
 from search.trainer import AbstractTrainer, Task, Trained
 
-COMMANDS = (doctor, finalize, resume, search_command, show)
+COMMANDS = (doctor, finalize, list_command, resume, search_command, show, trial, watch)
 """Imported here, once; `cli` would import them in each fork."""
 
 Order = Mapping[str, Any]
 """What to do: `plan`, a scripted study, or `cli`, the program's arguments; a `point` to die at;
 `kill`: so many seconds after so many `epochs` were acknowledged, or their training `begun`, by
 SIGKILL or by `signals`, one after another; `nohup`; `fault`: as in `faults.c`; `training`: what
-to set in `Scripted`."""
+to set in `Scripted`; `until`: the program again and again, until this folder of marks has one;
+`timed`: tell how many seconds each commit took; `after`: not before this file is there."""
 
 PAUSE = 0.2
 """Seconds between two signals."""
@@ -62,7 +65,8 @@ class Scripted(AbstractTrainer):
     """Stands where the program trains networks: `searching.LazyTrainer`."""
 
     crowd: ClassVar[tuple[str, int] | None] = None
-    """A folder of marks, and how many other processes must have left theirs before an epoch."""
+    """A folder of marks, and how many others must have left theirs before anything is trained; a
+    file `waiting` beside it says that somebody waits."""
 
     seconds: ClassVar[float] = 0.0
     """How long an epoch takes, each fold's first excepted."""
@@ -77,10 +81,7 @@ class Scripted(AbstractTrainer):
         self._inner = Telling(Plan(folder=""), type(self).tell)
 
     def train(self, task: Task) -> Trained:
-        if self.crowd is not None:
-            folder, others = self.crowd
-            while len(list(Path(folder).iterdir())) < others:
-                time.sleep(0.01)
+        self._wait()
         trained = self._inner.train(task)
         try:
             time.sleep(self.seconds if task.job.start else 0.0)
@@ -94,7 +95,15 @@ class Scripted(AbstractTrainer):
 
     def refit(self, config: object, *, number: int) -> Model:
         del config
+        self._wait()
         return Model(number)
+
+    def _wait(self) -> None:
+        if self.crowd is not None:
+            folder, others = Path(self.crowd[0]), self.crowd[1]
+            folder.with_name("waiting").touch()
+            while len(list(folder.iterdir())) < others:
+                time.sleep(0.01)
 
 
 def look_inside(model: object, development: Images, *, seed: int) -> Inside:
@@ -228,10 +237,31 @@ def _become(order: Order, mouth: int, out: IO[bytes], err: IO[bytes]) -> NoRetur
 
 
 def _carried_out(order: Order, tell: Callable[[str], object]) -> int:
+    if order.get("timed"):
+        _time_commits(tell)
+    while "after" in order and not Path(order["after"]).exists():
+        time.sleep(0.01)
     if "cli" in order:
-        return cli.main(order["cli"])
+        code = cli.main(order["cli"])
+        while "until" in order and code == 0 and not any(Path(order["until"]).iterdir()):
+            tell("again")
+            code = cli.main(order["cli"])
+        return code
     run(Plan(**order["plan"]), tell)
     return 0
+
+
+def _time_commits(tell: Callable[[str], object], name: str = "commit") -> None:
+    commit = getattr(SqliteWriter, name)
+
+    def timed(writer: SqliteWriter, action: Callable[[], Any]) -> Any:
+        began = time.perf_counter()
+        try:
+            return commit(writer, action)
+        finally:
+            tell(f"commit {time.perf_counter() - began}")
+
+    setattr(SqliteWriter, name, timed)
 
 
 def carry_out(orders: Sequence[Order]) -> list[dict[str, Any]]:

@@ -113,6 +113,20 @@ def test_a_corrupt_dataset_is_named(run: Run, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [broken]
 
 
+def test_copies_of_images_are_told_and_not_refused(run: Run, tmp_path: Path) -> None:
+    """Digits may be alike, and rare ones repeated on purpose; but scores may be too high."""
+    x = np.random.default_rng(0).integers(0, 256, (60, 28, 28), dtype="uint8")
+    y = np.arange(60) % 10
+    path = tmp_path / "digits.npz"
+    np.savez(path, x_train=np.concatenate([x, x[:7]]), y_train=[*y, *y[:7]], x_test=x, y_test=y)
+
+    code, said = run("search", "--dataset", str(path), "--dry-run")
+
+    assert code == 0
+    assert "7 of 67 development images are copies of others" in said
+    assert "60 of 60 test images are in the development set, too" in said
+
+
 def test_a_folder_that_cannot_be_written_is_a_storage_error(run: Run, tmp_path: Path) -> None:
     """A file stands where the results should go: nobody can write there, root included."""
     (tmp_path / "results").write_text("a file")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mnist_hpo.data.prepare import check_folds, count_shared, preparation, prepare
+from mnist_hpo.data.prepare import check_folds, count_repeated, count_shared, preparation, prepare
 from mnist_hpo.data.records import Images
 from mnist_hpo.errors import DataError
 
@@ -196,6 +196,11 @@ def test_test_images_that_were_trained_on_are_counted() -> None:
 
     assert count_shared(X, other) == 3
     assert count_shared(X, 255 - X) == 0
+
+
+def test_development_images_that_are_there_twice_are_counted() -> None:
+    assert count_repeated(np.concatenate([X, X[3:5], X[3:4]])) == 3
+    assert count_repeated(X) == 0
 
 
 def test_nobody_can_change_the_images_afterwards() -> None:

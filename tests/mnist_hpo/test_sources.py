@@ -162,6 +162,9 @@ def test_shared_images_are_counted_and_not_refused(tmp_path: Path) -> None:
     facts = development(str(_save(path, x_test=overlapping)))[1]
 
     assert facts.shared_images == 4
+    assert facts.doubts == (
+        "4 of 10 test images are in the development set, too: the test accuracy will be too high",
+    )
 
 
 def test_a_folder_of_idx_files_is_a_dataset(tmp_path: Path) -> None:

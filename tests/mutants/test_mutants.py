@@ -102,6 +102,20 @@ MUTANTS = (
         caught_by="tests/search/test_durable.py",
     ),
     Mutant(
+        name="a checkpoint is written wherever the folder's name leads",
+        file="search/driver.py",
+        old="            self._ledger.check_place()",
+        new="            pass",
+        caught_by="tests/crash/test_moved.py",
+    ),
+    Mutant(
+        name="a ledger that was removed is gone",
+        file="search/moved.py",
+        old="        if os.fstat(descriptor).st_nlink:",
+        new="        if True:",
+        caught_by="tests/crash/test_moved.py",
+    ),
+    Mutant(
         name="commits that a power cut takes back",
         file="search/sqlite_storage.py",
         old="synchronous=EXTRA",

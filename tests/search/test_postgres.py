@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -306,19 +307,52 @@ def test_our_own_lost_session_is_waited_for_and_no_rival(place: AbstractPlace) -
     lock.release()
 
 
-def test_a_session_that_was_ended_alone_takes_its_lock_again(
-    server: Any, database: str, place: AbstractPlace
+@pytest.mark.parametrize(
+    ("names", "many"),
+    [("mnist-hpo pid %", 1), ("mnist-hpo %", 2)],
+    ids=["the lock's", "the writer's, too"],
+)
+def test_sessions_that_were_ended_are_opened_again(
+    server: Any, database: str, place: AbstractPlace, names: str, many: int
 ) -> None:
-    """As by a proxy that drops idle connections."""
+    """As by a proxy that drops idle connections: the lock is taken again, nothing is lost."""
     with closing(started(place)) as ledger:
-        server.sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'",
+        ended = server.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name LIKE %s",
+            names,
             database=name_of(database),
         )
 
         ledger.add(trial(0, STUDY))
 
+        assert len(ended) >= many
         assert reader.read(place, "demo").owner is not None
+        assert reader.read(place, "demo").history == ledger.history
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seconds", [1, 30])
+def test_a_server_that_is_down_for_a_while_is_waited_for(
+    server: Any, place: AbstractPlace, seconds: int
+) -> None:
+    """Within the minute in which a commit is repeated; the study is ours again afterwards."""
+    with closing(started(place)) as ledger:
+        ledger.add(trial(0, STUDY))
+        server.stop()
+        back = threading.Timer(seconds, server.start)
+        back.start()
+
+        began = time.monotonic()
+        ledger.start(FIRST)
+        ledger.record(FIRST, (EPOCH,), elapsed=1.0)
+        waited = time.monotonic() - began
+        back.join()
+
+        assert waited >= seconds - 0.5
+        snapshot = reader.read(place, "demo")
+        assert f"pid {os.getpid()} on " in (snapshot.owner or "")
+        assert snapshot.history == ledger.history
 
 
 def test_a_server_that_stays_down_ends_it_once_and_in_time(

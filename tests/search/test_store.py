@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,8 +12,8 @@ import optuna
 import pytest
 import sqlalchemy
 
-from search import reader
-from search.errors import LedgerError, StudyError, StudyOwned, UnknownStudy
+from search import reader, sqlite_file
+from search.errors import LedgerBusy, LedgerError, StudyError, StudyOwned, UnknownStudy
 from search.places import Where, place_at
 from search.records import Budget, Epoch, Failure, Job, TrialState, Verdict
 from search.sqlite_file import SqliteFile
@@ -205,6 +207,24 @@ def test_a_second_owner_is_told_who_owns_the_study(ledger: Ledger, kept: Kept) -
         Ledger.open(kept.where, "demo")
 
     assert ledger.history.trials == ()
+
+
+def test_an_owner_that_is_stopped_inside_a_commit_is_named(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can read then; whoever waited long enough is told whom to wake."""
+    monkeypatch.setattr(sqlite_file, "_BUSY_SECONDS", 0.1)
+    Ledger.create(path, STUDY, Budget(trials=3)).close()
+
+    with SqliteFile(path).lock("demo"), contextlib.closing(sqlite3.connect(path)) as stopped:
+        stopped.execute("BEGIN EXCLUSIVE")
+        for study in ("demo", None):
+            who = rf"pid {os.getpid()} on " if study else "another process"
+            with (
+                pytest.raises(LedgerBusy, match=rf"{who}.* inside of a commit for 0\.1 s"),
+                SqliteFile(path).reading(study),
+            ):
+                pass
 
 
 def test_a_lock_left_by_a_dead_process_is_free(path: Path) -> None:
