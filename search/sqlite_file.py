@@ -122,7 +122,8 @@ class SqliteFile(AbstractPlace):
         )
 
     def _busy(self, study: str | None) -> LedgerBusy:
-        known = None if study is None else owner_of(self.lock_path(study))
+        lock = None if study is None else self.lock_path(study)
+        known = owner_of(lock) if lock is not None and is_owned(lock) else None
         return LedgerBusy(
             f"The ledger {self} cannot be read: {known or 'another process'} has been inside of "
             f"a commit for {_BUSY_SECONDS:g} s. It may be stopped, by Ctrl-Z or SIGSTOP."
