@@ -14,15 +14,15 @@ from search.records import Epoch, History, Trial
 _RIVAL_FOLDS = 0.6
 """Folds that a finalist trains before it is given up, until a study has finalists of its own."""
 
-_CALLED = 6.0
+_CALLED = 7.0
 """Trials that go on by last calls, beside those with places, seen from a study's beginning. Read
-off 10 replays of either table."""
+off 14 replays."""
 
 _CALLS_END = 0.6
 """Of those that may still win, how many go all the way: a call is for one rung."""
 
-_HOPE = 2.0
-"""How much likelier a record is to the sampler than to Laplace's rule. Read off 15 replays."""
+_HOPE = 4.0
+"""How much likelier a record is to the sampler than to Laplace's rule. Read off 14 replays."""
 
 _LIKE_IT = 3
 """Trials from which on a mean over trials of one kind is taken to hold for the next ones."""

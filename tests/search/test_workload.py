@@ -46,12 +46,12 @@ def test_a_race_trains_the_places_of_its_rungs_and_the_leaders_folds() -> None:
 
 
 def test_last_calls_send_more_than_have_places() -> None:
-    """6 x (6 / 8)^2 more reach each rung but the first, while 6 of 8 trials are to come."""
+    """7 x (6 / 8)^2 more reach each rung but the first, while 6 of 8 trials are to come."""
     study = facts(**CALLING)
     begun = [trial(number, study, [[0.5]]) for number in range(2)]
     past = history(study, *begun, budget=Budget(trials=8, auto_stop=False))
 
-    called = 6 * (6 / 8) ** 2
+    called = 7 * (6 / 8) ** 2
     first, further = 8 + (4 + called) + 2 * (2 + called) - 2, 2 + 0.6 * (1 + called)
     assert seconds_left(past) == pytest.approx(first + 4 * further)
 
@@ -67,11 +67,11 @@ def test_whoever_is_called_at_the_end_may_become_a_finalist() -> None:
 
 
 def test_a_race_ends_by_itself_after_a_run_without_a_record() -> None:
-    """With sqrt(2) / settled = 7.1 a run of 7 ends it; a made-up search finds the same median."""
+    """With sqrt(4) / settled = 10 a run of 9 ends it; a made-up search finds the same median."""
     study = facts(policy="race", race={"rungs": "1,2", "settled": "0.2"}, images=3000)
     begun = trial(0, study, [[0.5]])
     free = history(study, begun, budget=Budget(trials=100))
-    bound = history(study, begun, budget=Budget(trials=_median(7), auto_stop=False))
+    bound = history(study, begun, budget=Budget(trials=_median(9), auto_stop=False))
 
     assert seconds_left(free) == seconds_left(bound)
 
