@@ -263,6 +263,8 @@ ERRORS: tuple[tuple[Exception, int], ...] = (
     (ImpossibleModel("a"), 2),
     (errors.PlaceError("a", "b"), 2),
     (errors.LedgerError("a"), 3),
+    (errors.LedgerBusy("a"), 4),
+    (errors.LedgerMoved("a", "b"), 3),
     (errors.ClusterError("a"), 3),
     (errors.StudyOwned("mnist", "pid 1"), 4),
     (errors.EnvironmentChanged(["keras: was 1, now 2"]), 5),
