@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.exceptions import StorageInternalError
 
 import search
 from search import reader
@@ -126,6 +127,25 @@ def test_a_reader_cannot_write(place: AbstractPlace) -> None:
         place.reading("demo") as db,
     ):
         db.rows("DELETE FROM studies")
+
+
+def test_what_viewers_of_others_get_cannot_write_and_does_not_stop_the_owner(
+    place: AbstractPlace,
+) -> None:
+    """Optuna's dashboard would change studies, if its storage let it."""
+    ledger = started(place)
+    storage = place.viewing()
+    number = storage.get_study_id_from_name("demo")
+
+    with pytest.raises(StorageInternalError) as caught:
+        storage.set_study_user_attr(number, "facts", "gone")
+    assert "read-only transaction" in str(caught.value.__cause__)
+    ledger.end("no trial was wanted")
+    ledger.close()
+
+    assert storage.get_study_user_attrs(number)["ending"]["reason"] == "no trial was wanted"
+    storage.remove_session()
+    storage.engine.dispose()
 
 
 def test_a_server_can_be_reached_by_its_socket(server: Any, database: str) -> None:
