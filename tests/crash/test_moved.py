@@ -3,6 +3,7 @@
 The program itself and real files; only the training is scripted.
 """
 
+import contextlib
 import itertools
 import random
 import re
@@ -34,7 +35,8 @@ def rename(results: Path) -> None:
 
 
 def replace_by_copy(results: Path) -> None:
-    shutil.copytree(results / "demo", results / "copy")
+    with contextlib.suppress(shutil.Error):  # a journal or a checkpoint may just have gone
+        shutil.copytree(results / "demo", results / "copy")
     remove(results)
     (results / "copy").rename(results / "demo")
 
