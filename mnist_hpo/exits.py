@@ -70,12 +70,8 @@ def _help_of_owned(error: Exception) -> str:
     )
 
 
-def _help_of_place(error: Exception) -> str:
-    return error.cure if isinstance(error, PlaceError) else "mnist-hpo search --help"
-
-
-def _help_of_moved(error: Exception) -> str:
-    return error.cure if isinstance(error, LedgerMoved) else "mnist-hpo list"
+def _own_cure(error: Exception) -> str:
+    return error.cure if isinstance(error, PlaceError | LedgerMoved) else "mnist-hpo --help"
 
 
 _RULES: tuple[tuple[type[Exception], int, str | Callable[[Exception], str]], ...] = (
@@ -85,12 +81,12 @@ _RULES: tuple[tuple[type[Exception], int, str | Callable[[Exception], str]], ...
         2,
         "mnist-hpo search --study NAME        start another study; this one stays as it is",
     ),
-    (PlaceError, 2, _help_of_place),
+    (PlaceError, 2, _own_cure),
     (FoldError, 2, "take fewer folds (--folds), or a dataset with more images of each class"),
     (TableError, 2, "docs/tables.md describes tables and grids"),
     (SpaceError, 2, "mnist-hpo search --help        explains --space, --set and --fix"),
     (LedgerBusy, 4, "kill -CONT PID        lets a stopped process go on"),
-    (LedgerMoved, 3, _help_of_moved),
+    (LedgerMoved, 3, _own_cure),
     (
         LedgerError,
         3,

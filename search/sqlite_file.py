@@ -122,8 +122,7 @@ class SqliteFile(AbstractPlace):
         )
 
     def _busy(self, study: str | None) -> LedgerBusy:
-        lock = None if study is None else self.lock_path(study)
-        known = owner_of(lock) if lock is not None and is_owned(lock) else None
+        known = None if study is None else self._owner(study)
         return LedgerBusy(
             f"The ledger {self} cannot be read: {known or 'another process'} has been inside of "
             f"a commit for {_BUSY_SECONDS:g} s. It may be stopped, by Ctrl-Z or SIGSTOP."
@@ -131,6 +130,9 @@ class SqliteFile(AbstractPlace):
 
     def owner(self, reading: AbstractReading, study: str) -> str | None:
         del reading
+        return self._owner(study)
+
+    def _owner(self, study: str) -> str | None:
         lock = self.lock_path(study)
         return (owner_of(lock) or "another process") if is_owned(lock) else None
 

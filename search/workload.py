@@ -167,16 +167,19 @@ class _Race:
         Once all are proposed, those that wait and may still win. Before, fewer the later: there
         are fewer trials to come, and they meet a better leader.
         """
-        own, options, images = self._history, self._options, self._history.facts.images
         if future:
             return _CALLED * (future / (future + len(self._firsts))) ** 2
-        found = predictions(own, options.measure)
+        options, images = self._options, self._history.facts.images
+        found = predictions(self._history, options.measure)
         lengths = {t.number: max(map(len, t.curves)) for t in self._racing if t.verdict is None}
         whole = [found[number].mean for number, n in lengths.items() if n >= self._epochs]
+        if not whole:
+            return 0.0
+        best = max(whole)
         return _CALLS_END * sum(
-            chance_to_win(found[number], max(whole), images) > options.last_call
+            chance_to_win(found[number], best, images) > options.last_call
             for number, n in lengths.items()
-            if whole and 0 < n < self._epochs
+            if 0 < n < self._epochs
         )
 
     def _further(self, finalists: float) -> float:
