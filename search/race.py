@@ -2,7 +2,8 @@
 
     rungs    every trial trains to the first rung on its cohort's fold; the best of those that
              reached a rung go on to the next, from their checkpoints (ASHA)
-    calls    before its cohort's folds race, whoever waits at a rung and may still win goes on
+    calls    before its cohort's folds race, whoever waits at a rung and may still win goes on,
+             as long as calls win
     folds    trials with one whole fold race for the incumbent's place: the most promising one
              trains its next missing fold, the hopeless ones are stopped
     cohort   so many trials share the first fold and the moment when their fold race opens
@@ -210,6 +211,8 @@ class _Race:
 
     def _last_calls(self, trials: Sequence[Trial]) -> Iterator[Action]:
         """Yields the next rung of trials that wait and may still win, the likeliest first."""
+        if self._calls_win(trials) < self._options.calls_win:
+            return
         chances = {
             trial.number: self._chance_to_win(trial)
             for trial in trials
@@ -219,6 +222,23 @@ class _Race:
             if chances[number] > self._options.last_call:
                 trial = self._history.trials[number]
                 yield going_on(trial, self._rungs.first_fold(trial), self._rungs.after(trial))
+
+    def _calls_win(self, trials: Sequence[Trial]) -> float:
+        """Returns the chance that one more call wins, by Laplace's rule of succession.
+
+        It looks at the newest cohort's trials that went on though they have no place at a rung:
+        of n that finished their fold w beat all others, so the next one does with a chance of
+        (w + 1) / (n + 2). Predictions alone call too many where rungs tell much.
+        """
+        newest = (len(trials) - 1) // self._options.cohort * self._options.cohort
+        called: list[float] = []
+        others = [0.0]
+        for trial in trials:
+            if self._is_whole(trial) and not trial.is_failed:
+                by_call = trial.number >= newest and self._rungs.went_past(trial)
+                (called if by_call else others).append(self._mean(trial))
+        won = sum(mean > max(others) for mean in called)
+        return (won + 1) / (len(called) + 2)
 
     def _chance_to_win(self, trial: Trial) -> float:
         """Returns a trial's chance to beat the best that has a whole fold; without one, 0."""

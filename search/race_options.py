@@ -14,7 +14,7 @@ class RaceOptions:
     rungs: tuple[int, ...] = (1, 2, 4)
     """Epochs after which trials are compared; those below the study's epochs count."""
 
-    factors: tuple[float, ...] = (3.0, 3.0, 2.0)
+    factors: tuple[float, ...] = (4.0, 3.0, 2.0)
     """At each rung one trial in so many is promoted; the last holds for further rungs."""
 
     latecomers: float = 1 / 3
@@ -42,6 +42,9 @@ class RaceOptions:
     last_call: float = 0.15
     """Before its cohort's folds race, whoever waits with a larger chance to win goes on."""
 
+    calls_win: float = 0.3
+    """A cohort's calls end when, by those so far, another would win with a smaller chance."""
+
     settled: float = 0.05
     """The search stops when the chance of a next trial to win is below this."""
 
@@ -54,8 +57,9 @@ class RaceOptions:
             raise StudyError(f"A race promotes one trial in `factors` > 1, got {self.factors}.")
         if not 0 <= self.latecomers <= 1:
             raise StudyError(f"`latecomers` is a share from 0 to 1, got {self.latecomers}.")
-        if not 0 <= self.last_call <= 1:
-            raise StudyError(f"`last_call` is a chance from 0 to 1, got {self.last_call}.")
+        for name, chance in (("last_call", self.last_call), ("calls_win", self.calls_win)):
+            if not 0 <= chance <= 1:
+                raise StudyError(f"`{name}` is a chance from 0 to 1, got {chance}.")
         if self.cohort < 1 or not 0 < self.alpha < 1:
             raise StudyError(
                 "A race has a `cohort` of at least 1 and an `alpha` between 0 and 1, got "

@@ -45,7 +45,7 @@ class Rungs:
         """Epochs of each rung; the last one is the end of the fold."""
 
         self._rankings: dict[tuple[int, int], list[Trial]] = {}
-        self._places: dict[tuple[int, int], Mapping[int, int]] = {}
+        self._ranks: dict[tuple[int, int], Mapping[int, int]] = {}
         self._chosen: dict[tuple[int, int], frozenset[int]] = {}
 
     def first_fold(self, trial: Trial) -> int:
@@ -89,6 +89,15 @@ class Rungs:
             and (trial.number, fold) not in self._busy
         )
 
+    def went_past(self, trial: Trial) -> bool:
+        """Says whether a trial has gone on from a rung where it ranks outside the places."""
+        first = self.first_fold(trial)
+        return any(
+            len(trial.curves[first]) > rung
+            and self._ranks_of(first, index)[trial.number] > self._places(first, index)
+            for index, rung in enumerate(self.epochs_of[:-1])
+        )
+
     def after(self, trial: Trial) -> int:
         """Returns the epochs of the next rung of a trial on its first fold."""
         epoch = len(trial.curves[self.first_fold(trial)])
@@ -116,12 +125,16 @@ class Rungs:
             self._rankings[first, index] = reached
         return self._rankings[first, index]
 
-    def _places_of(self, first: int, index: int) -> Mapping[int, int]:
-        """Returns the place of each trial at a rung, from 1, by number: asked for one by one."""
-        if (first, index) not in self._places:
+    def _ranks_of(self, first: int, index: int) -> Mapping[int, int]:
+        """Returns the rank of each trial at a rung, from 1, by number: asked for one by one."""
+        if (first, index) not in self._ranks:
             ranked = self._ranked(first, index)
-            self._places[first, index] = {t.number: place for place, t in enumerate(ranked, 1)}
-        return self._places[first, index]
+            self._ranks[first, index] = {t.number: rank for rank, t in enumerate(ranked, 1)}
+        return self._ranks[first, index]
+
+    def _places(self, first: int, index: int) -> int:
+        """Returns how many go on from a rung in the end: one of so many, at least one."""
+        return max(1, int(len(self._ranked(first, index)) / self._factor(index)))
 
     def _chosen_of(self, first: int, index: int) -> frozenset[int]:
         """Returns the numbers of those that may go on from a rung, likewise."""
@@ -155,12 +168,12 @@ class Rungs:
             return "waits for its missing folds"
         index = self.epochs_of.index(epoch)
         ranked = self._ranked(fold, index)
-        place = self._places_of(fold, index)[trial.number]
+        place = self._ranks_of(fold, index)[trial.number]
         if trial.number in self._chosen_of(fold, index):
             if self._history.is_done:
                 return None
             return f"may go on: {place} of {len(ranked)} at fold {fold + 1}, epoch {epoch}"
-        places = max(1, int(len(ranked) / self._factor(index)))
+        places = self._places(fold, index)
         if place <= places:
             return (
                 f"stopped at fold {fold + 1}, epoch {epoch}: {place} of {len(ranked)} trials, but "

@@ -18,11 +18,12 @@ _CALLED = 7.0
 """Trials that go on by last calls, beside those with places, seen from a study's beginning. Read
 off 14 replays."""
 
-_CALLS_END = 0.6
-"""Of those that may still win, how many go all the way: a call is for one rung."""
+_CALLS_END = 0.4
+"""Of those that may still win, how many go all the way: a call is for one rung, and calls end
+when too few have won."""
 
-_HOPE = 4.0
-"""How much likelier a record is to the sampler than to Laplace's rule. Read off 14 replays."""
+_HOPE = 2.5
+"""How much likelier a record is to the sampler than to Laplace's rule. Read off 16 replays."""
 
 _LIKE_IT = 3
 """Trials from which on a mean over trials of one kind is taken to hold for the next ones."""

@@ -49,6 +49,9 @@ COMMANDS = {
 }
 """Each table, and the command that shows it."""
 
+CONSTANTS = {"settled": "1e-9", "factors": "3,3,2", "calls_win": "0"}
+"""Of the race, so that another default changes no table: it ends when all trials are proposed."""
+
 COMMITS = 145
 """Where the race is looked at: two trials are given up, two at work on their second folds."""
 
@@ -62,7 +65,7 @@ def recorded() -> tuple[History, LiveState]:
     heard: list[tuple[float, History]] = []
     replay = Replay(Table.read(TABLE))
     replay.run(
-        policy_for("race", {"settled": "1e-9"}),  # it does not end before all are proposed
+        policy_for("race", CONSTANTS),
         proposer("random"),
         candidates=32,
         seed=1,
@@ -79,6 +82,7 @@ def recorded() -> tuple[History, LiveState]:
         data_sha256="21b54a0a" * 8,
         created="2026-11-21T20:41:00+00:00",
         environment={"python": "3.11.7"},
+        race=CONSTANTS,
     )
     history = replace(past, facts=facts, elapsed=clock)
     return history, _state(history)

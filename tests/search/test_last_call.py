@@ -10,7 +10,7 @@ from search.policy import Judge, Run, Wait
 from search.prediction import Prediction
 from search.race import RacePolicy
 from search.race_options import RaceOptions
-from search.records import Ending, Facts, History, Job, Trial
+from search.records import Ending, Facts, History, Job, Trial, TrialState, Verdict
 from search.testing import ALL, CLOSING, LATE, facts, history, trial
 
 
@@ -47,7 +47,7 @@ def test_a_prediction_without_width_wins_or_does_not() -> None:
     assert chance_to_win(replace(sure, mean=1.0, low=1.0, high=1.0), 1.0, 6000) == 0.0
 
 
-def race(last_call: float, cohort: int = 50) -> RacePolicy:
+def race(last_call: float, cohort: int = 50, calls_win: float = 0.0) -> RacePolicy:
     return RacePolicy(
         RaceOptions(
             factors=(100.0,),
@@ -56,6 +56,7 @@ def race(last_call: float, cohort: int = 50) -> RacePolicy:
             last_call=last_call,
             settled=1e-9,
             cohort=cohort,
+            calls_win=calls_win,
         )
     )
 
@@ -126,6 +127,51 @@ def test_calls_end_when_nobody_has_a_chance() -> None:
     past = waiting_beside_a_leader(study).with_trial(_complete(study, 0.99))
 
     assert race(0.1).next(past, frozenset(), CLOSING) == Wait()
+
+
+def after_calls(study: Facts, *ends: float) -> History:
+    """A leader with a place, trials that went on without one, and a last one that waits."""
+    called = [trial(n, study, [[0.89, 0.9, 0.91, end]]) for n, end in enumerate(ends, 1)]
+    waiting = trial(len(ends) + 1, study, [[0.89]])
+    return history(study, trial(0, study, [[0.90, 0.92, 0.93, 0.94]]), *called, waiting)
+
+
+@pytest.mark.parametrize(
+    ("ends", "goes_on"),
+    [
+        ((), True),  # 1/2
+        ((0.92,), True),  # 1/3
+        ((0.92, 0.93), False),  # 1/4
+        ((0.92, 0.95), True),  # 2/4
+        ((0.92, 0.95, 0.93), True),  # 2/5
+        ((0.92, 0.95, 0.93, 0.93), True),  # 2/6
+        ((0.92, 0.95, 0.93, 0.93, 0.93), False),  # 2/7
+    ],
+)
+def test_calls_end_when_too_few_of_them_win(ends: tuple[float, ...], goes_on: bool) -> None:
+    """Laplace's rule: of n that were called w won, so the next does by (w + 1) / (n + 2)."""
+    past = after_calls(facts(images=300), *ends)
+    waiting = (len(ends) + 1, 0, 1)
+
+    assert waiting in given_out(race(0.001), past)
+    assert (waiting in given_out(race(0.001, calls_win=0.3), past)) is goes_on
+
+
+def test_each_cohort_has_calls_of_its_own() -> None:
+    """What an earlier one's calls came to tells nothing of trials that were proposed since."""
+    past = after_calls(facts(images=300), 0.92, 0.93)
+
+    assert (3, 0, 1) not in given_out(race(0.001, calls_win=0.3, cohort=4), past)
+    assert (3, 0, 1) in given_out(race(0.001, calls_win=0.3, cohort=3), past)
+
+
+def test_a_call_that_failed_to_train_is_none_that_lost() -> None:
+    """It says nothing of what a call is worth."""
+    study = facts(images=300)
+    past = after_calls(study, 0.92, 0.93)
+    broken = replace(past.trials[2], verdict=Verdict(state=TrialState.FAILED, reason="broken"))
+
+    assert (3, 0, 1) in given_out(race(0.001, calls_win=0.3), past.with_trial(broken))
 
 
 def test_a_stopped_trial_tells_its_chance() -> None:

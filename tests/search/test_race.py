@@ -805,6 +805,8 @@ def test_the_reason_shows_what_was_compared(changes: dict[str, Any], words: str)
         ({"last_call": -0.1}, "a chance from 0 to 1"),
         ({"last_call": 1.1}, "a chance from 0 to 1"),
         ({"last_call": math.nan}, "a chance from 0 to 1"),
+        ({"calls_win": 1.1}, "`calls_win` is a chance from 0 to 1"),
+        ({"calls_win": math.nan}, "`calls_win` is a chance from 0 to 1"),
         ({"cohort": 0}, "at least 1"),
         ({"alpha": 0.0}, "between 0 and 1"),
         ({"alpha": math.nan}, "between 0 and 1"),

@@ -57,21 +57,21 @@ def test_last_calls_send_more_than_have_places() -> None:
 
 
 def test_whoever_is_called_at_the_end_may_become_a_finalist() -> None:
-    """One of three is, a share of 0.6 goes all the way and trains 0.6 of another fold."""
+    """One of three is, a share of 0.4 goes all the way and trains 0.6 of another fold."""
     study = facts(**CALLING)
     past = history(
         study, trial(0, study, WHOLE), trial(1, study, [[0.5]]), trial(2, study, [[0.01]])
     )
 
-    assert seconds_left(past) == pytest.approx((3 / 2 + 0.6 - 1) + 2 * 0.6 + 0.6 * 0.6 * 4)
+    assert seconds_left(past) == pytest.approx((3 / 2 + 0.4 - 1) + 2 * 0.4 + 0.4 * 0.6 * 4)
 
 
 def test_a_race_ends_by_itself_after_a_run_without_a_record() -> None:
-    """With sqrt(4) / settled = 10 a run of 9 ends it; a made-up search finds the same median."""
+    """With sqrt(2.5) / settled = 7.9 a run of 7 ends it; a made-up search has that median."""
     study = facts(policy="race", race={"rungs": "1,2", "settled": "0.2"}, images=3000)
     begun = trial(0, study, [[0.5]])
     free = history(study, begun, budget=Budget(trials=100))
-    bound = history(study, begun, budget=Budget(trials=_median(9), auto_stop=False))
+    bound = history(study, begun, budget=Budget(trials=_median(7), auto_stop=False))
 
     assert seconds_left(free) == seconds_left(bound)
 
