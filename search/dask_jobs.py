@@ -124,7 +124,9 @@ class AbstractDaskEngine(AbstractEngine):
         self._check_scheduler()
         assert self._client is not None  # noqa: S101 - just checked
         try:
-            return list(self._client.scheduler_info(n_workers=-1)["workers"])
+            # Not `scheduler_info`: between its question and its answer a periodic update may put
+            # a state without any worker in place.
+            return list(self._client.nthreads())
         except (OSError, TimeoutError) as error:
             raise _gone() from error
 

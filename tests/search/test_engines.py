@@ -283,6 +283,23 @@ def test_a_trial_that_kills_its_workers_is_failed_and_the_study_goes_on(new_stud
     assert [history.state_of(t) for t in history.trials[1:]] == ["complete"] * 2
 
 
+def test_no_worker_seems_gone_while_the_client_updates_what_it_knows() -> None:
+    """Dask's client asks for the scheduler's state, without workers, every few seconds.
+
+    What it was told last must not be taken for the answer to our question: on a busy machine
+    all jobs in flight were then lost at once, though their workers went on.
+    """
+    engine = DaskEngine(2)
+    with dask.config.set({"distributed.client.scheduler-info-interval": "1ms"}):
+        engine.start(ScriptedTrainer())
+    try:
+        free = Counter(engine.free() for _ in range(1000))
+    finally:
+        engine.close()
+
+    assert free == {2: 1000}
+
+
 @pytest.fixture
 def scarce() -> Iterator[Path]:
     """A control group whose processes have 64 MB of memory."""
