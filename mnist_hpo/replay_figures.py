@@ -52,13 +52,15 @@ def noise_floor(table: Table) -> float:
     """Returns what two equally good configurations differ by, in points of the score.
 
     Measured where the table has repeats with other seeds: the standard deviation of a score
-    between seeds. Else one paired standard error: two thirds of the errors over the images.
+    between seeds, without runs of which a fold collapsed: one of those is no noise among good
+    ones, and would outweigh all others. Else one paired standard error: two thirds of the errors
+    over the images.
     """
     squares, freedom = 0.0, 0
     for row in table.rows:
-        scores = [row.score] + [
-            fmean(fold[-1] for fold in again["acc"]) for again in row.more.get("repeats", [])
-        ]
+        runs = [row.accuracy, *(again["acc"] for again in row.more.get("repeats", []))]
+        ends = [[fold[-1] for fold in run] for run in runs]
+        scores = [fmean(run) for run in ends if min(run) > max(run) / 2]
         if len(scores) > 1:
             mean = fmean(scores)
             squares += sum((score - mean) ** 2 for score in scores)

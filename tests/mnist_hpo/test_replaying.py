@@ -148,6 +148,16 @@ def test_the_noise_floor_is_measured_where_there_are_repeats() -> None:
     assert noise_floor(table(*rows)) == pytest.approx(100 * (0.0008 / 3) ** 0.5)
 
 
+def test_a_run_of_which_a_fold_collapsed_is_no_noise() -> None:
+    """Of one configuration a repeat, of another the run itself."""
+    rows = (
+        row({"a": 1}, [0.9, 0.9], repeats=[{"acc": [[0.9], [0.1]]}, {"acc": [[0.92], [0.92]]}]),
+        row({"a": 2}, [0.2, 0.8], repeats=[{"acc": [[0.8], [0.8]]}]),
+    )
+
+    assert noise_floor(table(*rows)) == pytest.approx(100 * 0.0002**0.5)
+
+
 def test_else_the_noise_floor_is_a_paired_standard_error() -> None:
     """2/3 of 3 % of errors on 1,000 images: sqrt(0.02 / 1000) = 0.4472 points."""
     rows = (row({"a": 1}, [0.96, 0.98]), row({"a": 2}, [0.5, 0.5]))
