@@ -232,12 +232,14 @@ class _Race:
         """
         newest = (len(trials) - 1) // self._options.cohort * self._options.cohort
         called: list[float] = []
-        others = [0.0]
+        best = 0.0
         for trial in trials:
             if self._is_whole(trial) and not trial.is_failed:
-                by_call = trial.number >= newest and self._rungs.went_past(trial)
-                (called if by_call else others).append(self._mean(trial))
-        won = sum(mean > max(others) for mean in called)
+                if trial.number >= newest and self._rungs.went_past(trial):
+                    called.append(self._mean(trial))
+                else:
+                    best = max(best, self._mean(trial))
+        won = sum(mean > best for mean in called)
         return (won + 1) / (len(called) + 2)
 
     def _chance_to_win(self, trial: Trial) -> float:
