@@ -1,5 +1,6 @@
 """`bench replay`: whole studies on a recorded table, seed after seed, and what they cost."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -164,7 +165,8 @@ def peer_results(
     """Runs other libraries on the same table, each by its own code.
 
     What they gave is kept beside the table, in TABLE.peers.jsonl, and not run again. Files
-    TABLE.peers-*.jsonl are read as well: from an environment that other libraries live in.
+    TABLE.peers-*.jsonl, plain or with .gz behind it, are read as well: from an environment that
+    other libraries live in, or from somebody who has run them before.
 
     Raises:
         UserError: the peers lie in the source tree, and this is not run there; or one failed.
@@ -183,8 +185,8 @@ def peer_results(
         raise UserError("A peer failed; its own words stand above.", "benchmarks/peers/README.md")
     table = Table.read(plan.table)
     found: dict[str, list[Result]] = {}
-    for path in sorted(plan.table.parent.glob(f"{plan.table.name}.peers*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
+    for path in sorted(plan.table.parent.glob(f"{plan.table.name}.peers*.jsonl*")):
+        for line in _text(path).splitlines():
             record = _record(line)
             same = (record.get("table"), record.get("candidates")) == (
                 plan.table.name,
@@ -201,6 +203,11 @@ def peer_results(
             "benchmarks/peers/README.md",
         )
     return found
+
+
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    return (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
 
 
 def _record(line: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Runs peers on a recorded table: `python -m benchmarks.peers.run --help`."""
 
 import argparse
+import gzip
 import importlib
 import importlib.util
 import json
@@ -58,7 +59,7 @@ def run(peer: str, table: Table, *, candidates: int, seed: int, setting: Setting
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs what the command line asks for and is not in the file yet."""
+    """Runs what the command line asks for and is neither in the file nor kept beside the table."""
     options = _parser().parse_args(arguments)
     if options.list:
         for name, peer in PEERS.items():
@@ -69,7 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Decision seconds are one worker's: no library spreads over cores that others train on.
     for threads in ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT"):
         os.environ.setdefault(threads, "1")
-    table, done = Table.read(options.table), _done(options.out)
+    table, done = Table.read(options.table), _in_file(options.out)
+    for path in options.table.parent.glob(f"{options.table.name}.peers*.jsonl.gz"):
+        done |= _runs(gzip.decompress(path.read_bytes()).decode())
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     for name, setting in _wanted(options.peer, options.setting):
         for seed in seeds:
@@ -117,7 +120,7 @@ def _wanted(names: Sequence[str], only: Setting | None) -> Iterator[tuple[str, S
                 yield name, setting
 
 
-def _done(path: Path) -> set[Key]:
+def _in_file(path: Path) -> set[Key]:
     """Reads which runs are in the file; a line cut short by a kill is ended, and run again."""
     if not path.exists():
         return set()
@@ -125,22 +128,18 @@ def _done(path: Path) -> set[Key]:
     if text and not text.endswith("\n"):
         with path.open("a", encoding="utf-8") as file:
             file.write("\n")
-    done: set[Key] = set()
+    return _runs(text)
+
+
+def _runs(text: str) -> set[Key]:
+    found: set[Key] = set()
     for line in text.splitlines():
         try:
             record = json.loads(line)
         except json.JSONDecodeError:
             continue
-        done.add(
-            (
-                record["table"],
-                record["candidates"],
-                record["peer"],
-                record["setting"],
-                record["seed"],
-            )
-        )
-    return done
+        found.add(tuple(record[key] for key in ("table", "candidates", "peer", "setting", "seed")))
+    return found
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Peers on a synthetic table: the real libraries, with nothing to train."""
 
+import gzip
 import importlib.util
 import itertools
 import json
@@ -317,6 +318,24 @@ def test_runs_that_are_in_the_file_are_not_repeated(
     records = [json.loads(line) for line in lines if line.endswith("}")]
     assert [record["seed"] for record in records] == [0, 1, 2]
     assert {record["table"] for record in records} == {"t.jsonl"}
+
+
+def test_runs_that_are_kept_beside_the_table_are_not_repeated(
+    table: Table, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded, out = tmp_path / "t.jsonl", tmp_path / "results.jsonl"
+    replace(table, rows=table.rows[:6]).write(recorded)
+    arguments = ["--table", str(recorded), "--out", str(out), "--candidates", "4"]
+    arguments += ["--peer", "naive-random", "--seeds"]
+    peers.main([*arguments, "2"])
+    kept = tmp_path / "t.jsonl.peers-kept.jsonl.gz"
+    kept.write_bytes(gzip.compress(out.read_bytes()))
+    out.unlink()
+
+    peers.main([*arguments, "3"])
+
+    assert capsys.readouterr().out.count("naive-random (default) seed") == 3
+    assert [json.loads(line)["seed"] for line in out.read_text().splitlines()] == [2]
 
 
 def test_the_list_loads_no_library(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """`bench replay`: what is asked for, the arithmetic of what comes out, and both on the screen."""
 
+import gzip
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -451,6 +452,11 @@ def test_peers_are_read_from_what_they_wrote(
     assert [own.score, *(x for step in own.steps for x in step)] == pytest.approx(
         [0.75, 2.0, 0.55, 4.0, 0.75]
     )
+    wrote = path.with_name("t.jsonl.peers.jsonl")
+    kept = path.with_name("t.jsonl.peers-kept.jsonl.gz")
+    kept.write_bytes(gzip.compress(wrote.read_bytes().replace(b'"seed": 0', b'"seed": 7')))
+    both = peer_results(plan, ["tool"], 3, told.append)
+    assert {result.seed for result in both["tool (default)"]} == {0, 7}
     with pytest.raises(UserError, match="A peer failed"):
         peer_results(plan, ["tool", "fail"], 3, told.append)
     with pytest.raises(UserError, match="absent has none: its library"):
