@@ -1,7 +1,5 @@
 """`bench replay`: whole studies on a recorded table, seed after seed, and what they cost."""
 
-import gzip
-import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_hpo.errors import UserError
+from mnist_hpo.peer_runs import files_beside, runs_in
 from search.policies import policy_for, predictor_of
 from search.policy import POLICIES
 from search.prediction import Predictor
@@ -169,7 +168,8 @@ def peer_results(
     other libraries live in, or from somebody who has run them before.
 
     Raises:
-        UserError: the peers lie in the source tree, and this is not run there; or one failed.
+        UserError: the peers lie in the source tree, and this is not run there; or one failed, or
+            its runs cannot be read.
     """
     if not Path("benchmarks/peers/run.py").is_file():
         raise UserError(
@@ -185,9 +185,8 @@ def peer_results(
         raise UserError("A peer failed; its own words stand above.", "benchmarks/peers/README.md")
     table = Table.read(plan.table)
     found: dict[str, list[Result]] = {}
-    for path in sorted(plan.table.parent.glob(f"{plan.table.name}.peers*.jsonl*")):
-        for line in _text(path).splitlines():
-            record = _record(line)
+    for path in files_beside(plan.table):
+        for record in runs_in(path):
             same = (record.get("table"), record.get("candidates")) == (
                 plan.table.name,
                 plan.candidates,
@@ -203,19 +202,6 @@ def peer_results(
             "benchmarks/peers/README.md",
         )
     return found
-
-
-def _text(path: Path) -> str:
-    content = path.read_bytes()
-    return (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
-
-
-def _record(line: str) -> dict[str, Any]:
-    """Reads a line, or nothing from one that a kill has cut."""
-    try:
-        return dict(json.loads(line))
-    except json.JSONDecodeError:
-        return {}
 
 
 def _peer_result(record: Mapping[str, Any], table: Table) -> Result:

@@ -1,7 +1,6 @@
 """Runs peers on a recorded table: `python -m benchmarks.peers.run --help`."""
 
 import argparse
-import gzip
 import importlib
 import importlib.util
 import json
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from benchmarks.peers.course import Result, Setting
+from mnist_hpo.peer_runs import files_beside, runs_in
 from search.table import Table
 
 Key = tuple[str, int, str, str, int]
@@ -71,8 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for threads in ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT"):
         os.environ.setdefault(threads, "1")
     table, done = Table.read(options.table), _in_file(options.out)
-    for path in options.table.parent.glob(f"{options.table.name}.peers*.jsonl.gz"):
-        done |= _runs(gzip.decompress(path.read_bytes()).decode())
+    for path in files_beside(options.table):
+        if path.suffix == ".gz":
+            done |= _keys_in(path)
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     for name, setting in _wanted(options.peer, options.setting):
         for seed in seeds:
@@ -124,22 +125,17 @@ def _in_file(path: Path) -> set[Key]:
     """Reads which runs are in the file; a line cut short by a kill is ended, and run again."""
     if not path.exists():
         return set()
-    text = path.read_text(encoding="utf-8")
-    if text and not text.endswith("\n"):
+    if (text := path.read_bytes()) and not text.endswith(b"\n"):
         with path.open("a", encoding="utf-8") as file:
             file.write("\n")
-    return _runs(text)
+    return _keys_in(path)
 
 
-def _runs(text: str) -> set[Key]:
-    found: set[Key] = set()
-    for line in text.splitlines():
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        found.add(tuple(record[key] for key in ("table", "candidates", "peer", "setting", "seed")))
-    return found
+def _keys_in(path: Path) -> set[Key]:
+    return {
+        (run["table"], run["candidates"], run["peer"], run["setting"], run["seed"])
+        for run in runs_in(path)
+    }
 
 
 if __name__ == "__main__":

@@ -301,12 +301,17 @@ def test_every_peer_has_its_module() -> None:
         assert importlib.util.find_spec(f"benchmarks.peers.{peer.module}") is not None
 
 
+def _asked(table: Table, folder: Path) -> tuple[list[str], Path]:
+    """Writes a small table; returns what the command line starts with, and where runs go."""
+    recorded, out = folder / "t.jsonl", folder / "results.jsonl"
+    replace(table, rows=table.rows[:6]).write(recorded)
+    return ["--table", str(recorded), "--out", str(out), "--candidates", "4"], out
+
+
 def test_runs_that_are_in_the_file_are_not_repeated(
     table: Table, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recorded, out = tmp_path / "t.jsonl", tmp_path / "results.jsonl"
-    replace(table, rows=table.rows[:6]).write(recorded)
-    arguments = ["--table", str(recorded), "--out", str(out), "--candidates", "4"]
+    arguments, out = _asked(table, tmp_path)
 
     peers.main([*arguments, "--peer", "naive-random", "--seeds", "2"])
     with out.open("a") as file:
@@ -323,16 +328,13 @@ def test_runs_that_are_in_the_file_are_not_repeated(
 def test_runs_that_are_kept_beside_the_table_are_not_repeated(
     table: Table, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recorded, out = tmp_path / "t.jsonl", tmp_path / "results.jsonl"
-    replace(table, rows=table.rows[:6]).write(recorded)
-    arguments = ["--table", str(recorded), "--out", str(out), "--candidates", "4"]
-    arguments += ["--peer", "naive-random", "--seeds"]
-    peers.main([*arguments, "2"])
+    arguments, out = _asked(table, tmp_path)
+    peers.main([*arguments, "--peer", "naive-random", "--seeds", "2"])
     kept = tmp_path / "t.jsonl.peers-kept.jsonl.gz"
     kept.write_bytes(gzip.compress(out.read_bytes()))
     out.unlink()
 
-    peers.main([*arguments, "3"])
+    peers.main([*arguments, "--peer", "naive-random", "--seeds", "3"])
 
     assert capsys.readouterr().out.count("naive-random (default) seed") == 3
     assert [json.loads(line)["seed"] for line in out.read_text().splitlines()] == [2]

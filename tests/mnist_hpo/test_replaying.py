@@ -457,6 +457,10 @@ def test_peers_are_read_from_what_they_wrote(
     kept.write_bytes(gzip.compress(wrote.read_bytes().replace(b'"seed": 0', b'"seed": 7')))
     both = peer_results(plan, ["tool"], 3, told.append)
     assert {result.seed for result in both["tool (default)"]} == {0, 7}
+    kept.write_bytes(kept.read_bytes()[:-9])
+    with pytest.raises(UserError, match=r"peers-kept\.jsonl\.gz cannot be read"):
+        peer_results(plan, ["tool"], 3, told.append)
+    kept.unlink()
     with pytest.raises(UserError, match="A peer failed"):
         peer_results(plan, ["tool", "fail"], 3, told.append)
     with pytest.raises(UserError, match="absent has none: its library"):
