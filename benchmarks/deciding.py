@@ -31,6 +31,7 @@ from search.records import History, Job, Trial
 from search.replay import Replay
 from search.samplers import proposer
 from search.table import Row, Table
+from spaces.catalog import load
 from spaces.cnn_space import CNN_SPACE
 from spaces.space import Config, config_key
 
@@ -135,7 +136,7 @@ def measured(trials: int, workers: int) -> list[tuple[int, float]]:
     race = policy_for("race", {"settled": "1e-9"})
     Replay(made_up(trials + trials // 5)).run(
         TimedPolicy(race, clock),
-        TimedProposer(proposer("model", predictor_of(race)), clock),
+        TimedProposer(proposer("model", predictor_of(race), load("cnn").graph_of), clock),
         candidates=trials,
         seed=0,
         workers=workers,

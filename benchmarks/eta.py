@@ -60,7 +60,7 @@ def estimates(replay: Replay, method: str, seed: int, candidates: int) -> list[E
     heard: list[tuple[float, History]] = []
     ran = replay.run(
         policy,
-        proposer(sampler, predictor_of(policy)),
+        proposer(sampler, predictor_of(policy), replay.graph_of),
         candidates=candidates,
         seed=seed,
         auto_stop=auto_stop,

@@ -128,7 +128,7 @@ def _one(method: Method, plan: Plan, seed: int) -> Result:
     predictor = predictor_of(policy)
     ran = replay.run(
         policy,
-        proposer(method.sampler, predictor),
+        proposer(method.sampler, predictor, replay.graph_of),
         candidates=plan.candidates,
         seed=seed,
         workers=plan.workers,

@@ -138,6 +138,7 @@ def search(  # noqa: PLR0913 - the parts of one search, chosen by its two comman
         baselines=invited(catalogue, facts).taken,
         folder=folder,
         listen=view.listen,
+        graph_of=catalogue.graph_of,
         max_failures=effort.max_failures,
         epoch_seconds=effort.job_minutes * 60,
         asked=asked,

@@ -163,15 +163,15 @@ class AbstractDaskEngine(AbstractEngine):
             if time.monotonic() > end:
                 raise self._without_workers()
             time.sleep(_LOOK_SECONDS)
-        config = config_key(task.config)
-        known = [address for address in idle if config in self._recent.get(address, ())]
+        graph = task.graph or config_key(task.config)
+        known = [address for address in idle if graph in self._recent.get(address, ())]
         cold = [address for address in idle if address not in self._warm]
         address = self._warm_worker(task.job) or (known or cold or idle)[0]
         self._warm.pop(address, None)
         recent = self._recent.setdefault(address, deque(maxlen=MAX_KEPT))
-        if config in recent:
-            recent.remove(config)
-        recent.append(config)
+        if graph in recent:
+            recent.remove(graph)
+        recent.append(graph)
         return address
 
     def _without_workers(self) -> ClusterError:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from search import events
+from search.building import GraphOf
 from search.candidates import Candidates
 from search.checkpoints import CheckpointFolder, is_kept
 from search.engine import AbstractEngine, Done, Failed, Lost, Outcome
@@ -20,6 +21,7 @@ from search.policy import SETTLED, AbstractPolicy, Allowance, Judge, Propose, Ru
 from search.records import Epoch, Failure, History, Job, Trial
 from search.redaction import redacted
 from search.trainer import Task, Trained
+from spaces.space import config_key
 
 MAX_DEATHS = 3
 """A job whose worker died so often is taken to be the killer: the trial is failed."""
@@ -47,6 +49,7 @@ class Driver:
         engine: AbstractEngine,
         checkpoints: CheckpointFolder,
         listen: events.Listener,
+        graph_of: GraphOf = config_key,
         max_failures: int = 5,
         epoch_seconds: float = EPOCH_SECONDS,
         clock: Callable[[], float] = time.monotonic,
@@ -57,6 +60,7 @@ class Driver:
         self._engine = engine
         self._checkpoints = checkpoints
         self._listen = listen
+        self._graph_of = graph_of
         self._max_failures = max_failures
         self._clock = clock
         self._began = clock()
@@ -210,6 +214,7 @@ class Driver:
             Task(
                 job=sent,
                 config=trial.config,
+                graph=self._graph_of(trial.config),
                 checkpoint=checkpoint,
                 keep=kept and job.stop < self._history.facts.epochs,
             )

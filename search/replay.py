@@ -184,6 +184,12 @@ class Replay:
         more = self.table.rows[index].more
         return str(more.get("graph", index)), float(more.get("warm", 0.0))
 
+    def graph_of(self, config: Config) -> str:
+        """Names the graph of what would be trained for a configuration, recorded or not."""
+        row = self.recorded.nearest(config)
+        assert row is not None, "a table has rows"  # noqa: S101 - it is not read without any
+        return self.graph(self.recorded.config(row))[0]
+
     def _row(self, config: Config) -> int:
         index = self.recorded.index(config)
         assert index is not None, "a trial has a recorded configuration"  # noqa: S101 - snapped

@@ -9,6 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from search import environment, events
+from search.building import GraphOf
 from search.candidates import Baseline, Candidates
 from search.checkpoints import CheckpointFolder
 from search.driver import Driver
@@ -22,7 +23,7 @@ from search.records import Budget, Facts
 from search.samplers import proposer
 from search.store import Ledger
 from spaces.architecture import Size
-from spaces.space import Config, Space
+from spaces.space import Config, Space, config_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,6 +206,7 @@ def driver_for(  # noqa: PLR0913 - each is a part that the caller chooses
     baselines: Sequence[Baseline],
     folder: Path,
     listen: events.Listener,
+    graph_of: GraphOf = config_key,
     max_failures: int = 5,
     epoch_seconds: float = EPOCH_SECONDS,
     asked: AbstractProposer | None = None,
@@ -212,11 +214,11 @@ def driver_for(  # noqa: PLR0913 - each is a part that the caller chooses
     """Returns the driver of a study, for an engine whose workers have the trainer.
 
     `asked` proposes in place of the sampler that the facts name, which may be one of the
-    caller's own.
+    caller's own. `graph_of` says who shares a traced graph; by default nobody does.
     """
     facts = ledger.history.facts
     policy = policy_for(facts.policy, facts.race)
-    asked = asked or proposer(facts.sampler, predictor_of(policy))
+    asked = asked or proposer(facts.sampler, predictor_of(policy), graph_of)
     return Driver(
         ledger=ledger,
         policy=policy,
@@ -224,6 +226,7 @@ def driver_for(  # noqa: PLR0913 - each is a part that the caller chooses
         engine=engine,
         checkpoints=CheckpointFolder(folder / "checkpoints"),
         listen=listen,
+        graph_of=graph_of,
         max_failures=max_failures,
         epoch_seconds=epoch_seconds,
     )

@@ -22,6 +22,9 @@ class Task:
     keep: bool = False
     """Return a checkpoint after the last epoch."""
 
+    graph: str = ""
+    """Tasks of one graph can share what a worker has built; empty: those of one configuration."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:

@@ -422,6 +422,7 @@ def test_a_worker_is_chosen_by_what_it_still_has() -> None:
     engine.start(ScriptedTrainer())
     other: Config = {"width": 16, "rate": 0.01}
     third: Config = {"width": 32, "rate": 0.01}
+    fourth: Config = {"width": 32, "rate": 0.1}
     used: list[str] = []
 
     def train(one: Task) -> None:
@@ -436,15 +437,16 @@ def test_a_worker_is_chosen_by_what_it_still_has() -> None:
         train(task(0, fold=1))  # where the configuration was
         train(task(1, fold=1, config=other))  # likewise, and that is not the same one
         train(task(0, fold=1, start=1, stop=2))  # where its state is
-        train(task(2, config=third))  # anywhere
-        train(task(2, fold=1, config=third))
+        train(task(2, config=third, graph="same"))  # anywhere
+        train(task(2, fold=1, config=third, graph="same"))
+        train(task(3, config=fourth, graph="same"))  # where a model is that it can share
     finally:
         engine.close()
 
-    first, second, *others, anywhere, again = used
+    first, second, *others, anywhere, again, sharing = used
     assert first != second
     assert others == [first, second, first]
-    assert again == anywhere
+    assert again == sharing == anywhere
 
 
 @pytest.mark.slow

@@ -249,6 +249,63 @@ def test_nothing_is_promised_before_the_model_knows_enough() -> None:
     assert ModelProposer().promise(past, fits) is not None
 
 
+def by_x_and_kind(config: Config) -> str:
+    """Names a graph that leaves `y` free, as learning rates are."""
+    return f"{config['x']} {config['kind']}"
+
+
+def twins(past: History) -> list[int]:
+    """Returns the trials that share a graph with an earlier one."""
+    graphs = [by_x_and_kind(own.config) for own in past.trials]
+    return [number for number, graph in enumerate(graphs) if graph in graphs[:number]]
+
+
+def test_every_second_random_proposal_at_first_is_a_twin() -> None:
+    """On the graph of an earlier trial, with another `y`; nobody is where no graph is shared."""
+    past = searched(ModelProposer(graph_of=by_x_and_kind), bowl(), 10)
+    alone = searched(ModelProposer(), bowl(), 10)
+
+    assert twins(past) == [1, 3, 5, 7, 9]
+    assert len({own.key for own in past.trials}) == 10
+    assert twins(alone) == []
+
+
+def test_a_twin_has_a_parent_that_was_trained() -> None:
+    """A graph in flight is built on a worker that is busy with it."""
+    study = bowl()
+    first = ModelProposer().propose(history(study), fits)
+    assert first is not None
+    past = history(study).with_trial(trial(0, study, config=first))
+
+    wish = ModelProposer(graph_of=by_x_and_kind).propose(past, fits)
+
+    assert wish is not None
+    assert by_x_and_kind(wish) != by_x_and_kind(first)
+
+
+def test_the_cheaper_a_look_the_more_a_build_counts() -> None:
+    """With few images proposals share graphs; with many the expected improvement decides alone."""
+    small, large = replace(bowl(), images=300), replace(bowl(), images=10**7)
+    asked = ModelProposer(graph_of=by_x_and_kind, explore=0)
+
+    few = twins(searched(asked, small, 40))
+    many = twins(searched(asked, large, 40))
+
+    assert len([number for number in few if number >= 10]) >= 15
+    assert len([number for number in many if number >= 10]) <= 10
+
+
+def test_costs_change_turns_and_no_promise() -> None:
+    """An expensive configuration that may win keeps a search alive."""
+    past = searched(ModelProposer(), bowl(), 14)
+    dear = replace(past, facts=replace(past.facts, images=300))
+
+    plain, shared = ModelProposer(explore=0), ModelProposer(explore=0, graph_of=by_x_and_kind)
+
+    assert plain.promise(dear, fits) == shared.promise(dear, fits)
+    assert plain.propose(dear, fits) != shared.propose(dear, fits)
+
+
 def test_what_does_not_fit_promises_nothing() -> None:
     """The next configuration counts that fits; with none left the chance is 0."""
     past = searched(ModelProposer(), bowl(), 12)
