@@ -1,7 +1,7 @@
 """What replayed studies add up to: speed-up, regret, seconds to a target, and how sure each is."""
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 import numpy as np
@@ -52,12 +52,15 @@ def noise_floor(table: Table) -> float:
     """Returns what two equally good configurations differ by, in points of the score.
 
     Measured where the table has repeats with other seeds: the standard deviation of a score
-    between seeds, without runs of which a fold collapsed: one of those is no noise among good
-    ones, and would outweigh all others. Else one paired standard error: two thirds of the errors
-    over the images.
+    between seeds among the better half of the configurations, without runs of which a fold
+    collapsed. Bad ones vary several times as much and would outweigh all others; nobody
+    recommends them. Else one paired standard error: two thirds of the errors over the images.
     """
+    middle = median(row.score for row in table.rows)
     squares, freedom = 0.0, 0
     for row in table.rows:
+        if row.score < middle:
+            continue
         runs = [row.accuracy, *(again["acc"] for again in row.more.get("repeats", []))]
         ends = [[fold[-1] for fold in run] for run in runs]
         scores = [fmean(run) for run in ends if min(run) > max(run) / 2]

@@ -25,7 +25,7 @@ _GAIN, _GAIN_SD = 0.6, 0.3
 _NEAR_SD = 0.18
 """Slope of what the neighbours reached at the first mark."""
 
-_WEIGHT_SD = 0.1
+_WEIGHT_SD = 0.2
 """Log odds that one hyperparameter, from end to end, adds to a gain."""
 
 _STEP_SD, _STEP_WEIGHT = 0.25, 4.0

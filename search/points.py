@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from spaces.space import Choice, Config, Dimension, Range, Space, Value
 
+LOWEST, HIGHEST = -0.5, 1.0
+"""Between these lies every configuration of a space, on every axis."""
+
 
 def encoder(space: Space) -> Callable[[Config], npt.NDArray[np.float64]]:
     """Returns a function from configurations to points, each hyperparameter 0 to 1 wide.
@@ -52,7 +55,7 @@ _Places = Sequence[Callable[[Value], float]]
 def _columns(dimension: Dimension) -> tuple[_Known, _Places, Sequence[float]]:
     """Returns a dimension's columns: places of listed values, of any value, and without one."""
     if not isinstance(dimension, Choice):
-        return {}, [partial(_share, dimension)], [-0.5]
+        return {}, [partial(_share, dimension)], [LOWEST]
     if not dimension.ordered:
         places = [partial(_match, value) for value in dimension.values]
         known = {value: [place(value) for place in places] for value in dimension.values}
@@ -60,7 +63,7 @@ def _columns(dimension: Dimension) -> tuple[_Known, _Places, Sequence[float]]:
     last = max(len(dimension.values) - 1, 1)
     listed = {value: i / last for i, value in enumerate(dimension.values)}
     known = {value: [place] for value, place in listed.items()}
-    return known, [partial(_place, listed)], [-0.5]
+    return known, [partial(_place, listed)], [LOWEST]
 
 
 def _match(listed: Value, value: Value) -> float:
@@ -72,7 +75,7 @@ def _share(dimension: Range, value: Value) -> float:
     """Returns how far up a range a number lies."""
     low, high = dimension.low, dimension.high
     if isinstance(value, str) or (dimension.sampling == "log" and value <= 0):
-        return -0.5  # of another space: it has no place in this one
+        return LOWEST  # of another space: it has no place in this one
     number = float(value)
     if low == high:
         return 0.0
@@ -86,7 +89,7 @@ def _place(places: Mapping[Value, float], value: Value) -> float:
     if value in places:
         return places[value]
     if isinstance(value, str) or any(isinstance(own, str) for own in places):
-        return -0.5
+        return LOWEST
     # A choice may list its numbers in any order; np.interp takes rising ones only.
     known = sorted((float(own), place) for own, place in places.items())
     numbers, own_places = zip(*known, strict=True)

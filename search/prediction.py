@@ -20,7 +20,7 @@ from search.chain import reached_at_the_end
 from search.fold_model import FoldModel
 from search.log_odds import Floats, log_odds
 from search.per_trial import PerTrial
-from search.points import point_of
+from search.points import HIGHEST, LOWEST, point_of
 from search.records import Curve, Epoch, History, Trial
 from search.smoothing import Smooth
 from spaces.space import Config
@@ -172,7 +172,8 @@ class Predictor:
             self._near = starts, near
         ends, variances = reached_at_the_end(
             [own.marked for own in seen],
-            np.column_stack([self._near[1], points]),
+            # Who lies outside the space is taken to its edge: a line does not reach further.
+            np.column_stack([self._near[1], np.clip(points, LOWEST, HIGHEST)]),
             milestones(facts.epochs),
         )
         means, lows, highs = folds.means_from([first_fold(t) for t in alive], ends, variances)

@@ -36,7 +36,7 @@ class RaceOptions:
     guard: bool = True
     """At the first rung, slow starters are compared among themselves as well."""
 
-    alpha: float = 0.2
+    alpha: float = 0.4
     """Chance to stop a trial that would win by more than a tie, over all looks at it."""
 
     last_call: float = 0.15
@@ -45,7 +45,7 @@ class RaceOptions:
     calls_win: float = 0.3
     """A cohort's calls end when, by those so far, another would win with a smaller chance."""
 
-    settled: float = 0.05
+    settled: float = 0.02
     """The search stops when the chance of a next trial to win is below this."""
 
     def rungs_below(self, epochs: int) -> tuple[int, ...]:
