@@ -87,6 +87,30 @@ def test_a_study_stopped_at_every_epoch_is_the_uninterrupted_one(
     assert set(trained.values()) == {1}
 
 
+class Heard(ScriptedTrainer):
+    """Remembers the graphs of its tasks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.graphs: set[str] = set()
+
+    def train(self, task: Task) -> Trained:
+        self.graphs.add(task.graph)
+        return super().train(task)
+
+
+def test_every_task_says_what_a_worker_may_have_kept_for_it(new_study: Make) -> None:
+    """By default nobody shares a graph with another configuration."""
+    shared, alone = Heard(), Heard()
+
+    new_study().run(shared, graph_of=lambda config: f"wide: {config['width'] > 20}")
+    study = new_study()
+    study.run(alone)
+
+    assert shared.graphs <= {"wide: True", "wide: False"}
+    assert alone.graphs == {own.key for own in history_of(study).trials}
+
+
 def test_the_last_epoch_of_a_fold_leaves_no_checkpoint(new_study: Make) -> None:
     """Checkpoints live while a trial may go on."""
     study = new_study()

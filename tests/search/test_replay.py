@@ -183,6 +183,15 @@ def test_each_worker_has_graphs_of_its_own() -> None:
     assert ran.busy_seconds == 200 + 8 + 6 * 0.5
 
 
+def test_a_wish_has_the_graph_of_the_row_that_it_would_become() -> None:
+    """Recorded or not; a table without graphs shares none."""
+    named = Replay(graphs("g", "h", "h"))
+
+    assert [named.graph_of({"a": value}) for value in (1, 2, 3, 2.9)] == ["g", "h", "h", "h"]
+    bare = Replay(table(*(replace(own, more={}) for own in graphs("g", "g").rows)))
+    assert bare.graph_of({"a": 1}) != bare.graph_of({"a": 2})
+
+
 def test_who_has_the_graph_gets_the_job() -> None:
     """Worker 0 has built g, worker 1 h: the second fold of h costs no build, nor that of g."""
     replay = Replay(graphs("g", "h"))
