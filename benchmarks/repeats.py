@@ -15,19 +15,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
-import numpy as np
-
 from mnist_hpo.development import development_for
 from mnist_hpo.grid_plan import GridPlan
-from mnist_hpo.searching import Effort, search
-from mnist_hpo.studies import ledger_place
+from mnist_hpo.recording import places_to_repeat, repeat_of
+from mnist_hpo.recording_study import facts_of_recording, record
+from mnist_hpo.searching import Effort
 from mnist_hpo.views import view_for
-from search import reader
 from search.proposals import AbstractProposer, Misfit
-from search.records import Budget, History
-from search.seeds import Purpose, seed_for
-from search.store import Ledger
-from search.study import Choices, check_unchanged, facts_of
+from search.records import History
 from search.table import Row, Table
 from spaces.space import Config, config_key
 
@@ -49,9 +44,8 @@ class Listed(AbstractProposer):
 
 def chosen(table: Table, plan: GridPlan) -> list[Row]:
     """Returns the rows that a recording of this table repeats, as `bench record` draws them."""
-    rng = np.random.default_rng(seed_for(table.provenance["seed"], Purpose.GRID, 1))
-    places = rng.permutation(len(table.rows))[: plan.repeated]
-    return [table.rows[int(place)] for place in places]
+    places = places_to_repeat(table.provenance["seed"], len(table.rows), plan.repeated)
+    return [table.rows[place] for place in places]
 
 
 def trained(
@@ -65,40 +59,22 @@ def trained(
     """
     data, _ = development_for(arguments.dataset)
     asked = Listed([row.config for row in rows])
-    name = f"repeats-{seed}"
-    choices = Choices(
-        folds=plan.folds,
-        epochs=plan.epochs,
-        seed=seed,
-        policy="full",
-        sampler="grid",
-        baselines="none",
-        ranges=plan.ranges,
-        fixed=plan.fixed,
-    )
-    model, space = plan.catalogue.name, plan.space
-    facts = facts_of(name, data, model=model, space=space, choices=choices, asked=asked)
+    facts = facts_of_recording(f"repeats-{seed}", data, plan, asked, seed=seed)
     if facts.folds_sha256 != table.provenance["folds_sha256"]:
         raise ValueError(f"{arguments.dataset!r} has other folds than the table.")
-    place = ledger_place(arguments.results, name)
-    if reader.has_study(place, name):
-        check_unchanged(reader.read(place, name).history.facts, data, space)
-        ledger = Ledger.open(place, name)
-    else:
-        ledger = Ledger.create(place, facts, Budget(trials=len(rows)))
-    if not ledger.history.is_done:
-        code = search(
-            ledger,
-            plan.catalogue,
-            data,
-            folder=arguments.results / name,
-            effort=Effort(workers=arguments.workers, max_failures=5, job_minutes=60),
-            view=view_for(quiet=False, as_json=False, no_progress=True, color="never"),
-            asked=asked,
-        )
-        if code:
-            raise SystemExit(code)
-    return ledger.history
+    code, history = record(
+        facts,
+        plan,
+        data,
+        asked,
+        size=len(rows),
+        results=arguments.results,
+        effort=Effort(workers=arguments.workers, max_failures=5, job_minutes=60),
+        view=view_for(quiet=False, as_json=False, no_progress=True, color="never"),
+    )
+    if code:
+        raise SystemExit(code)
+    return history
 
 
 def joined(table: Table, histories: Sequence[History]) -> Table:
@@ -106,15 +82,7 @@ def joined(table: Table, histories: Sequence[History]) -> Table:
     found: dict[str, list[dict[str, Any]]] = {}
     for history in histories:
         for trial in history.trials:
-            found.setdefault(trial.key, []).append(
-                {
-                    "acc": [list(curve.accuracies) for curve in trial.curves],
-                    "loss": [
-                        [float(f"{e.valid_loss:.7g}") for e in curve.epochs]
-                        for curve in trial.curves
-                    ],
-                }
-            )
+            found.setdefault(trial.key, []).append(repeat_of(trial))
     rows = tuple(
         replace(row, more={**row.more, "repeats": [*row.more.get("repeats", ()), *own]})
         if (own := found.get(config_key(row.config)))

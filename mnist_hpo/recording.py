@@ -40,13 +40,28 @@ class RecordingProposer(AbstractProposer):
         again = len(history.trials) - len(points)
         if again >= self._seeds * self._repeated:
             return None
-        rng = np.random.default_rng(seed_for(history.facts.seed, Purpose.GRID, 1))
-        chosen = rng.permutation(len(points))[: self._repeated]
-        return history.trials[int(chosen[again % self._repeated])].config
+        chosen = places_to_repeat(history.facts.seed, len(points), self._repeated)
+        return history.trials[chosen[again % self._repeated]].config
 
     def refuse(self, space: Space) -> str | None:
         """Refuses a grid with too many points."""
         return self._grid.refuse(space)
+
+
+def places_to_repeat(seed: int, points: int, count: int) -> list[int]:
+    """Draws which of a grid's points, in the order of a recording, are trained again."""
+    rng = np.random.default_rng(seed_for(seed, Purpose.GRID, 1))
+    return [int(place) for place in rng.permutation(points)[:count]]
+
+
+def repeat_of(trial: Trial) -> dict[str, Any]:
+    """Returns what a table keeps of a configuration that was trained again."""
+    return {
+        "acc": [list(curve.accuracies) for curve in trial.curves],
+        "loss": [
+            [float(f"{epoch.valid_loss:.7g}") for epoch in curve.epochs] for curve in trial.curves
+        ],
+    }
 
 
 def size_of_recording(plan: GridPlan, fits: Misfit) -> int:
@@ -185,22 +200,7 @@ def _row(
             "graph": graph,
             "warm": round(warm, 4),
             "build_measured": [round(own, 4) for own in _building(trial, clock)],
-            **(
-                {
-                    "repeats": [
-                        {
-                            "acc": [list(curve.accuracies) for curve in again.curves],
-                            "loss": [
-                                [float(f"{e.valid_loss:.7g}") for e in curve.epochs]
-                                for curve in again.curves
-                            ],
-                        }
-                        for again in repeats
-                    ]
-                }
-                if repeats
-                else {}
-            ),
+            **({"repeats": [repeat_of(again) for again in repeats]} if repeats else {}),
         },
     )
 

@@ -1,6 +1,6 @@
 """Among what a proposal is chosen: random configurations, neighbours of good ones, and twins."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from search.building import GraphOf
 from search.log_odds import Floats
-from search.points import encoder, sampled
+from search.points import point_of, sampled
 from search.records import History
 from search.seeds import Purpose, seed_for
 from spaces.space import Choice, Config, Space, Value, config_key
@@ -85,8 +85,10 @@ class Pool:
                 yield twin
 
     def _placed(self, configs: Mapping[str, Config], space: Space) -> Mapping[str, Placed]:
-        encode: Callable[[Config], Floats] = encoder(space)
-        return {k: Placed(own, encode(own), self._graph_of(own)) for k, own in configs.items()}
+        return {
+            key: Placed(own, point_of(own, space), self._graph_of(own))
+            for key, own in configs.items()
+        }
 
 
 def _neighbours(space: Space, config: Config, rng: np.random.Generator) -> Iterator[Config]:

@@ -78,63 +78,38 @@ def record(  # noqa: PLR0913 - one parameter an option
     from mnist_hpo.recording import (  # noqa: PLC0415
         Clock,
         RecordingProposer,
-        check_same_recording,
         recorded_table,
         size_of_recording,
     )
-    from mnist_hpo.searching import Effort, search  # noqa: PLC0415
-    from mnist_hpo.studies import checked_name, ledger_place  # noqa: PLC0415
+    from mnist_hpo.recording_study import facts_of_recording  # noqa: PLC0415
+    from mnist_hpo.recording_study import record as recorded  # noqa: PLC0415
+    from mnist_hpo.searching import Effort  # noqa: PLC0415
+    from mnist_hpo.studies import checked_name  # noqa: PLC0415
     from mnist_hpo.views import view_for  # noqa: PLC0415
-    from search import reader  # noqa: PLC0415
     from search.candidates import Candidates  # noqa: PLC0415
-    from search.records import Budget  # noqa: PLC0415
-    from search.store import Ledger  # noqa: PLC0415
-    from search.study import Choices, check_unchanged, facts_of  # noqa: PLC0415
 
     _check_writable(out)
     plan = GridPlan.read(grid)
     name = checked_name(study or f"record-{grid.stem}")
-    place = ledger_place(results, name)
     data, _ = development_for(dataset)
     asked = RecordingProposer(plan.repeated, plan.seeds)
-    choices = Choices(
-        folds=plan.folds,
-        epochs=plan.epochs,
-        seed=seed,
-        policy="full",
-        sampler="grid",
-        baselines="none",
-        ranges=plan.ranges,
-        fixed=plan.fixed,
-    )
-    model = plan.catalogue.name
-    facts = facts_of(name, data, model=model, space=plan.space, choices=choices, asked=asked)
+    facts = facts_of_recording(name, data, plan, asked, seed=seed)
     candidates = Candidates(asked, plan.catalogue.size_of)
     size = size_of_recording(plan, lambda config: candidates.misfit(config, facts))
-    if reader.has_study(place, name):
-        begun = reader.read(place, name).history
-        check_unchanged(begun.facts, data, plan.space)
-        check_same_recording(begun, plan, seed=seed, size=size)
-        ledger = Ledger.open(place, name)
-    else:
-        ledger = Ledger.create(place, facts, Budget(trials=size))
-    code = 0
-    if ledger.history.is_done:
-        ledger.close()
-    else:
-        code = search(
-            ledger,
-            plan.catalogue,
-            data,
-            folder=results / name,
-            effort=Effort(workers=workers, max_failures=max_failures, job_minutes=job_minutes),
-            view=view_for(quiet=quiet, as_json=as_json, no_progress=no_progress, color=color),
-            asked=asked,
-        )
+    code, history = recorded(
+        facts,
+        plan,
+        data,
+        asked,
+        size=size,
+        results=results,
+        effort=Effort(workers=workers, max_failures=max_failures, job_minutes=job_minutes),
+        view=view_for(quiet=quiet, as_json=as_json, no_progress=no_progress, color=color),
+    )
     if code == 0:
         command_line = shlex.join(["mnist-hpo", *sys.argv[1:]])
         more = {"command": command_line, "workers": workers}
-        table = recorded_table(ledger.history, plan, more, clock=Clock(clock))
+        table = recorded_table(history, plan, more, clock=Clock(clock))
         table.write(out)
         click.echo(f"{len(table.rows)} configurations are in {out}.", err=True)
     return code

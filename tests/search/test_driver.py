@@ -106,6 +106,7 @@ def test_every_task_says_what_a_worker_may_have_kept_for_it(new_study: Make) -> 
     study = new_study()
     study.run(alone)
 
+    assert shared.graphs
     assert shared.graphs <= {"wide: True", "wide: False"}
     assert alone.graphs == {own.key for own in history_of(study).trials}
 
